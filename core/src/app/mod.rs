@@ -1,0 +1,27 @@
+//! The application: a site of files and a guestbook. It decides what a request means; it knows
+//! nothing of sockets, and of HTTP only methods, fields and statuses.
+
+mod answer;
+mod asset;
+mod form;
+mod guestbook;
+mod routes;
+mod site_path;
+mod template;
+
+pub(crate) use answer::Answer;
+pub use asset::{Asset, Facts, NoAsset};
+pub(crate) use routes::{Outcome, Plan, Step, plan};
+pub use site_path::SitePath;
+pub use template::{BadTemplate, Templates};
+
+use crate::limits::Limits;
+
+/// Everything about the application that an operator may choose.
+#[derive(Debug)]
+pub struct App {
+    /// The pages.
+    pub templates: Templates,
+    /// The bounds.
+    pub limits: Limits,
+}

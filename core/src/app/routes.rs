@@ -1,0 +1,200 @@
+//! Which request means what, and the steps that each takes.
+
+use alloc::vec::Vec;
+
+use super::guestbook::{self, Entry};
+use super::{Answer, App, Asset, NoAsset, SitePath};
+use crate::http::head::{Field, Method, Request};
+use crate::http::refusal::Refusal;
+use crate::http::response::Status;
+use crate::moment::Moment;
+use crate::store::{Query, Reply, StoreDown};
+
+/// What is to be done for a request, once its body is in.
+#[derive(Debug)]
+pub(crate) enum Plan {
+    /// Show a page of the guestbook; a GET counts its visitor, a HEAD does not.
+    Visit { page: u32, counts: bool },
+    /// Enter a remark.
+    Sign,
+    /// Show the page that thanks for it.
+    Thanks,
+    /// Serve a file, or say which methods it answers.
+    File { path: SitePath, method: Method },
+    /// Say which methods a page, or the whole server, answers.
+    Options(&'static str),
+    /// Say why not.
+    Refuse(Refusal),
+}
+
+/// What came of the last step.
+#[derive(Debug)]
+pub(crate) enum Outcome<A> {
+    /// There was none.
+    None,
+    Opened(Result<A, NoAsset>),
+    Told(Result<Reply, StoreDown>),
+}
+
+/// What a plan needs next.
+#[derive(Debug)]
+pub(crate) enum Step<A> {
+    Open(SitePath),
+    Ask(Query),
+    Answer(Answer<A>),
+}
+
+const GUESTBOOK: &[u8] = b"/guestbook";
+const THANKS: &str = "/guestbook/thanks";
+
+const FILE_METHODS: &str = "GET, HEAD, OPTIONS";
+const GUESTBOOK_METHODS: &str = "GET, HEAD, POST, OPTIONS";
+
+const UNKNOWN_METHOD: Refusal =
+    Refusal::new(Status::NOT_IMPLEMENTED, "This server does not know that method.");
+const CROSS_SITE: Refusal =
+    Refusal::new(Status::FORBIDDEN, "The guestbook is signed on its own page only.");
+const NOT_A_FORM: Refusal = Refusal::new(
+    Status::UNSUPPORTED_MEDIA_TYPE,
+    "The guestbook takes a form, application/x-www-form-urlencoded.",
+);
+const STORE_DOWN: Refusal = Refusal::new(
+    Status::SERVICE_UNAVAILABLE,
+    "The guestbook is out of reach just now. Please try again in a moment.",
+);
+
+/// Decides what a request means. `head` is its text.
+pub(crate) fn plan(request: &Request, head: &[u8]) -> Plan {
+    let path = request.target.path.of(head);
+    match request.method {
+        Method::Unknown => Plan::Refuse(UNKNOWN_METHOD),
+        Method::Options if path == b"*" => Plan::Options(GUESTBOOK_METHODS),
+        method if path == GUESTBOOK => plan_guestbook(method, request, head),
+        method if path == THANKS.as_bytes() => match method {
+            Method::Get | Method::Head => Plan::Thanks,
+            Method::Options => Plan::Options(FILE_METHODS),
+            _ => Plan::Refuse(Refusal::method(FILE_METHODS)),
+        },
+        method => match SitePath::parse(path) {
+            Some(path) => Plan::File { path, method },
+            None => Plan::Refuse(Refusal::not_found()),
+        },
+    }
+}
+
+fn plan_guestbook(method: Method, request: &Request, head: &[u8]) -> Plan {
+    let query = request.target.query.map(|query| query.of(head)).unwrap_or_default();
+    match method {
+        Method::Options => Plan::Options(GUESTBOOK_METHODS),
+        Method::Get | Method::Head => match guestbook::page_number(query) {
+            Some(page) => Plan::Visit { page, counts: method == Method::Get },
+            None => Plan::Refuse(Refusal::not_found()),
+        },
+        Method::Post if !is_same_site(request, head) => Plan::Refuse(CROSS_SITE),
+        Method::Post if !is_form(request, head) => Plan::Refuse(NOT_A_FORM),
+        Method::Post => Plan::Sign,
+        _ => Plan::Refuse(Refusal::method(GUESTBOOK_METHODS)),
+    }
+}
+
+/// Whether a browser sent this form from a page of ours. What is not a browser sends neither field
+/// and needs no protection from itself.
+fn is_same_site(request: &Request, head: &[u8]) -> bool {
+    if let Some(site) = request.field(head, Field::SecFetchSite) {
+        return site == b"same-origin" || site == b"none";
+    }
+    let Some(origin) = request.field(head, Field::Origin) else { return true };
+    let host = request.field(head, Field::Host).unwrap_or_default();
+    let schemes = [&b"http://"[..], b"https://"];
+    schemes.iter().any(|scheme| {
+        origin.strip_prefix(*scheme).is_some_and(|authority| authority.eq_ignore_ascii_case(host))
+    })
+}
+
+fn is_form(request: &Request, head: &[u8]) -> bool {
+    let value = request.field(head, Field::ContentType).unwrap_or_default();
+    let media_type = value.split(|&byte| byte == b';').next().unwrap_or_default();
+    media_type.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+}
+
+impl Plan {
+    /// Whether the body of the request matters.
+    pub(crate) fn wants_body(&self) -> bool {
+        matches!(self, Plan::Sign)
+    }
+
+    /// The next step, given what came of the last one.
+    pub(crate) fn step<A: Asset>(
+        &mut self,
+        app: &App,
+        (request, head, body): (&Request, &[u8], &[u8]),
+        outcome: Outcome<A>,
+        now: Moment,
+    ) -> Step<A> {
+        if let Outcome::Told(Err(_)) = outcome {
+            return Step::Answer(Answer::refusal(STORE_DOWN, app, now));
+        }
+        Step::Answer(match (self, outcome) {
+            (Plan::Refuse(refusal), _) => Answer::refusal(*refusal, app, now),
+            (Plan::Options(allow), _) => Answer::options(allow, now),
+            (Plan::Thanks, _) => Answer::page(Status::OK, app.templates.thanks.fill(&[]), now),
+            (Plan::Visit { page, .. }, Outcome::Told(Ok(Reply::Visited { number, remarks }))) => {
+                let html = guestbook::page(&app.templates, *page, number, &remarks);
+                Answer::page(Status::OK, html, now)
+            }
+            (Plan::Visit { page, counts }, _) => {
+                return Step::Ask(Query::Visit { page: *page, counts: *counts });
+            }
+            (Plan::Sign, Outcome::Told(_)) => {
+                Answer::redirect(Status::SEE_OTHER, THANKS.as_bytes(), now)
+            }
+            (Plan::Sign, _) => match Entry::parse(body) {
+                Ok(entry) => return Step::Ask(Query::Sign(entry.into_item())),
+                Err(refused) => {
+                    let html = refused.page(&app.templates);
+                    Answer::page(Status::BAD_REQUEST, html, now)
+                }
+            },
+            (Plan::File { path, method }, Outcome::Opened(found)) => {
+                let query = request.target.query.map(|query| query.of(head));
+                file(path, *method, query, found, app, now)
+            }
+            (Plan::File { path, .. }, _) => return Step::Open(path.clone()),
+        })
+    }
+}
+
+fn file<A: Asset>(
+    path: &SitePath,
+    method: Method,
+    query: Option<&[u8]>,
+    found: Result<A, NoAsset>,
+    app: &App,
+    now: Moment,
+) -> Answer<A> {
+    let refusal = match (method, found) {
+        (Method::Get | Method::Head, Ok(asset)) => return Answer::file(asset, now),
+        (Method::Get | Method::Head, Err(NoAsset::Folder)) => {
+            let mut location = Vec::new();
+            path.write_folder_target(&mut location);
+            if let Some(query) = query {
+                location.push(b'?');
+                location.extend_from_slice(query);
+            }
+            return Answer::redirect(Status::MOVED_PERMANENTLY, &location, now);
+        }
+        (Method::Options, Ok(_) | Err(NoAsset::Folder)) => {
+            return Answer::options(FILE_METHODS, now);
+        }
+        (_, Ok(_) | Err(NoAsset::Folder)) => Refusal::method(FILE_METHODS),
+        (_, Err(NoAsset::Missing)) => Refusal::not_found(),
+        (_, Err(NoAsset::Busy)) => Refusal::new(
+            Status::SERVICE_UNAVAILABLE,
+            "The server is too busy to open that file. Please try again in a moment.",
+        ),
+        (_, Err(NoAsset::Unreadable)) => {
+            Refusal::new(Status::INTERNAL_SERVER_ERROR, "The server could not read that file.")
+        }
+    };
+    Answer::refusal(refusal, app, now)
+}

@@ -1,0 +1,141 @@
+//! The states of a connection, and what a request carries through them.
+//!
+//! ```text
+//!          ┌───────────────────────────── kept alive ─────────────────────────────┐
+//!          ▼                                                                      │
+//!  new ─► Listening ─head─► Receiving ─body─► Ready ─► Opening ─opened─► Ready ...  │
+//!         Read │  │         Read ▲             ▲  └──► Asking ─answered─► Ready ...  │
+//!              │  │              │             │        Ask                        │
+//!              │  └─Expect─► Continuing        │        Ready ─answer─► Sending ─► Answered
+//!              │             Send              │                        Send ▲ │       │
+//!              └────────── refused ────────────┘                             │ ▼       │
+//!                                                                            Piece     │
+//!         Closed ◄─ its end, or 2 s ─ Lingering ◄─ Parting ◄──── to be closed ─────────┘
+//!         Close                       Read         Shutdown
+//! ```
+//!
+//! Below a state stands what it wants. A deadline, a hang-up or `retire` can lead from every state
+//! to Closed.
+
+use alloc::boxed::Box;
+
+use crate::app::{Outcome, Plan};
+use crate::http::body::Receiver;
+use crate::http::head::Request;
+use crate::http::refusal::Refusal;
+use crate::http::response::Persistence;
+use crate::limits;
+use crate::moment::Moment;
+use crate::want::{Body, Closing};
+
+#[derive(Debug)]
+pub(super) enum State<A> {
+    /// For a request head.
+    Listening,
+    /// `100 Continue` is to be sent.
+    Encouraging(Box<Exchange<A>>),
+    /// `100 Continue` is on its way.
+    Continuing(Box<Exchange<A>>),
+    /// For a request body.
+    Receiving(Box<Exchange<A>>),
+    /// The next step can be taken.
+    Ready(Box<Exchange<A>>),
+    /// A file is being opened.
+    Opening(Box<Exchange<A>>),
+    /// The store is being asked.
+    Asking(Box<Exchange<A>>),
+    /// An answer, or a piece of it, is on its way.
+    Sending(Box<Exchange<A>>),
+    /// A file's next piece can be sent.
+    Piece(Box<Exchange<A>>, A),
+    /// The answer was given.
+    Answered(Box<Exchange<A>>),
+    /// Our side is to be shut.
+    Parting,
+    /// For the client's side to be shut.
+    Lingering,
+    /// It is over; the exchange, if any, was cut short.
+    Closed(Closing, Option<Box<Exchange<A>>>),
+}
+
+impl<A> State<A> {
+    /// The end that any state can come to. The first reason stays.
+    pub(super) fn closed(self, why: Closing) -> State<A> {
+        match self {
+            State::Closed(first, cut_short) => State::Closed(first, cut_short),
+            State::Encouraging(exchange)
+            | State::Continuing(exchange)
+            | State::Receiving(exchange)
+            | State::Ready(exchange)
+            | State::Opening(exchange)
+            | State::Asking(exchange)
+            | State::Sending(exchange)
+            | State::Piece(exchange, _) => State::Closed(why, Some(exchange)),
+            State::Listening | State::Answered(_) | State::Parting | State::Lingering => {
+                State::Closed(why, None)
+            }
+        }
+    }
+}
+
+/// A request and the answer to it.
+#[derive(Debug)]
+pub(super) struct Exchange<A> {
+    pub(super) request: Request,
+    pub(super) plan: Plan,
+    pub(super) body: Receiver,
+    /// What came of the last step.
+    pub(super) outcome: Outcome<A>,
+    /// The status of the answer; 0 before there is one.
+    pub(super) status: u16,
+    /// Bytes of the answer's body that were sent.
+    pub(super) body_bytes: u64,
+    /// What of a file is to be sent after the current piece.
+    pub(super) rest: core::ops::Range<u64>,
+    /// The connection can't go on: something of this request stays unread.
+    pub(super) unread: bool,
+    /// What becomes of the connection, as the answer says.
+    pub(super) persistence: Persistence,
+    pub(super) started_ms: u64,
+}
+
+impl<A> Exchange<A> {
+    pub(super) fn new(request: Request, plan: Plan, now: Moment) -> Box<Exchange<A>> {
+        Box::new(Exchange {
+            request,
+            plan,
+            body: Receiver::none(),
+            outcome: Outcome::None,
+            status: 0,
+            body_bytes: 0,
+            rest: 0..0,
+            unread: false,
+            persistence: Persistence::Ends,
+            started_ms: now.ms,
+        })
+    }
+
+    /// An exchange that begins and ends with a refusal: the head could not be read.
+    pub(super) fn refused(input: &[u8], refusal: Refusal, now: Moment) -> Box<Exchange<A>> {
+        Exchange::new(Request::unreadable(input), Plan::Refuse(refusal), now).leave_unread()
+    }
+
+    /// The request is not served after all.
+    pub(super) fn refuse(mut self: Box<Self>, refusal: Refusal) -> Box<Exchange<A>> {
+        self.plan = Plan::Refuse(refusal);
+        self.leave_unread()
+    }
+
+    /// What follows the head can't be told from another request.
+    pub(super) fn leave_unread(mut self: Box<Self>) -> Box<Exchange<A>> {
+        self.unread = true;
+        self
+    }
+
+    /// The first piece of a part of a file; what it leaves is kept in `rest`.
+    pub(super) fn cut(&mut self, asset: A, from: u64, to: u64) -> Body<A> {
+        let end = to.min(from + limits::PIECE_BYTES);
+        self.rest = end..to;
+        Body::File { asset, from, to: end }
+    }
+}

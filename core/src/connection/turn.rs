@@ -1,0 +1,233 @@
+//! What each state makes of itself: the transitions that need nobody's report.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::mem;
+
+use super::Connection;
+use super::state::{Exchange, State};
+use crate::app::{self, Answer, App, Asset, Outcome, Step};
+use crate::http::body::Receiver;
+use crate::http::head::{self, Expectation, Framing, Method, Request};
+use crate::http::refusal::Refusal;
+use crate::http::response::{CONTINUE, Persistence, Status};
+use crate::limits;
+use crate::moment::Moment;
+use crate::want::{Body, Closing, Deadline, Patience, Transmit, Want};
+
+/// The next state, and what it wants if it can't go on by itself.
+type Turn<A> = (State<A>, Option<Want<A>>);
+
+const UNKNOWN_EXPECTATION: Refusal = Refusal::closing(
+    Status::EXPECTATION_FAILED,
+    "The only expectation that this server meets is 100-continue.",
+);
+const HEAD_CUT: Refusal = Refusal::malformed("The connection ended within a request.");
+const BODY_CUT: Refusal = Refusal::malformed("The connection ended within the body of a request.");
+
+impl<A: Asset> Connection<A> {
+    pub(super) fn turn(&mut self, state: State<A>, app: &App, now: Moment) -> Turn<A> {
+        match state {
+            State::Listening => self.listen(app, now),
+            State::Encouraging(exchange) => {
+                self.expect(Patience::Delivery, app.limits.send_timeout_ms, now);
+                let transmit = Transmit { head: CONTINUE.to_vec(), body: Body::None, more: false };
+                (State::Continuing(exchange), Some(Want::Send(transmit)))
+            }
+            State::Receiving(exchange) => self.receive(exchange, app),
+            State::Ready(exchange) => self.step(exchange, app, now),
+            State::Piece(mut exchange, asset) => {
+                let rest = exchange.rest.clone();
+                let body = exchange.cut(asset, rest.start, rest.end);
+                self.send(exchange, Vec::new(), body, app, now)
+            }
+            State::Answered(exchange) => (self.finish(&exchange), None),
+            State::Parting => {
+                self.expect(Patience::Goodbye, app.limits.linger_timeout_ms, now);
+                (State::Lingering, Some(Want::Shutdown))
+            }
+            State::Lingering => (State::Lingering, Some(Want::Read)),
+            State::Closed(why, cut_short) => {
+                (State::Closed(why, cut_short), Some(Want::Close(why)))
+            }
+            owed @ (State::Continuing(_)
+            | State::Opening(_)
+            | State::Asking(_)
+            | State::Sending(_)) => (owed, Some(Want::Wait)),
+        }
+    }
+
+    fn listen(&mut self, app: &App, now: Moment) -> Turn<A> {
+        if self.pending().is_empty() {
+            if self.ended {
+                return (State::Closed(Closing::Left, None), None);
+            }
+            if self.retiring {
+                return (State::Closed(Closing::Retired, None), None);
+            }
+        }
+        let refusal = match self.next_request() {
+            Ok(Some(request)) => return (self.begin(request, now), None),
+            Ok(None) if !self.ended => {
+                self.await_head(app, now);
+                return (State::Listening, Some(Want::Read));
+            }
+            Ok(None) => HEAD_CUT,
+            Err(refusal) => refusal,
+        };
+        (State::Ready(Exchange::refused(self.pending(), refusal, now)), None)
+    }
+
+    /// The request that the input begins with. A head is read again only when a line has ended.
+    fn next_request(&mut self) -> Result<Option<Request>, Refusal> {
+        let input = &self.input[self.start..];
+        let no_line_ended = self.seen > 0 && memchr::memchr(b'\n', &input[self.seen..]).is_none();
+        if input.is_empty() || (no_line_ended && head::within_bounds(input)) {
+            self.seen = input.len();
+            return Ok(None);
+        }
+        let parsed = head::parse(input);
+        self.seen = if let Ok(None) = parsed { input.len() } else { 0 };
+        parsed
+    }
+
+    /// The first head is due soon after the accept, another soon after its first byte.
+    fn await_head(&mut self, app: &App, now: Moment) {
+        let limits = &app.limits;
+        let nothing = self.pending().is_empty();
+        match self.deadline.map(|deadline| deadline.on) {
+            None if nothing && self.requests > 0 => {
+                // A client that waits owns no buffer.
+                self.input = Vec::new();
+                self.start = 0;
+                self.expect(Patience::NextRequest, limits.keep_alive_timeout_ms, now);
+            }
+            None => self.expect(Patience::Head, limits.header_timeout_ms, now),
+            Some(Patience::NextRequest) if !nothing => {
+                self.expect(Patience::Head, limits.header_timeout_ms, now);
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// A head is whole: decide what it means, and whether its body is to come first.
+    fn begin(&mut self, request: Request, now: Moment) -> State<A> {
+        self.requests = self.requests.wrapping_add(1);
+        self.deadline = None;
+        let (framing, expectation) = (request.framing, request.expectation);
+        // One that sent its body along needs no encouragement.
+        let holds_back =
+            expectation == Expectation::Continue && self.pending().len() == request.len;
+        let plan = app::plan(&request, &self.pending()[..request.len]);
+        let wanted = plan.wants_body();
+        let mut exchange = Exchange::new(request, plan, now);
+        if expectation == Expectation::Unknown {
+            return State::Ready(exchange.refuse(UNKNOWN_EXPECTATION));
+        }
+        exchange.body = match Receiver::expect(framing, wanted) {
+            Ok(receiver) => receiver,
+            Err(refusal) => return State::Ready(exchange.refuse(refusal)),
+        };
+        match framing {
+            Framing::None => State::Ready(exchange),
+            // The answer is known, and the body need not be sent (RFC 9110 §10.1.1).
+            _ if holds_back && !wanted => State::Ready(exchange.leave_unread()),
+            _ if holds_back => State::Encouraging(exchange),
+            _ => State::Receiving(exchange),
+        }
+    }
+
+    fn receive(&mut self, mut exchange: Box<Exchange<A>>, app: &App) -> Turn<A> {
+        let at = self.start + exchange.request.len;
+        match exchange.body.take(&self.input[at..]) {
+            Err(refusal) => return (State::Ready(exchange.refuse(refusal)), None),
+            Ok(taken) => drop(self.input.drain(at..at + taken)),
+        }
+        if exchange.body.is_whole() {
+            return (State::Ready(exchange), None);
+        }
+        if self.ended {
+            return (State::Ready(exchange.refuse(BODY_CUT)), None);
+        }
+        let earned_ms = exchange.body.received() as u64 * 1000 / limits::BODY_BYTES_PER_SECOND;
+        let at_ms = exchange.started_ms + app.limits.body_timeout_ms + earned_ms;
+        self.deadline = Some(Deadline { at_ms, on: Patience::Body });
+        (State::Receiving(exchange), Some(Want::Read))
+    }
+
+    fn step(&mut self, mut exchange: Box<Exchange<A>>, app: &App, now: Moment) -> Turn<A> {
+        self.deadline = None;
+        let outcome = mem::replace(&mut exchange.outcome, Outcome::None);
+        let Exchange { plan, request, body, .. } = &mut *exchange;
+        let head = &self.pending()[..request.len];
+        match plan.step(app, (request, head, body.bytes()), outcome, now) {
+            Step::Open(path) => (State::Opening(exchange), Some(Want::Open(path))),
+            Step::Ask(query) => {
+                self.expect(Patience::Store, app.limits.store_timeout_ms, now);
+                (State::Asking(exchange), Some(Want::Ask(self.ticket(), query)))
+            }
+            Step::Answer(answer) => self.answer(exchange, answer, app, now),
+        }
+    }
+
+    fn answer(
+        &mut self,
+        mut exchange: Box<Exchange<A>>,
+        answer: Answer<A>,
+        app: &App,
+        now: Moment,
+    ) -> Turn<A> {
+        exchange.status = answer.status.0;
+        exchange.unread |= answer.close;
+        exchange.persistence = self.persistence(&exchange, app);
+        let head = answer.head.finish(exchange.persistence);
+        let body = match answer.body {
+            _ if exchange.request.method == Method::Head => Body::None,
+            Body::File { asset, from, to } => exchange.cut(asset, from, to),
+            page => page,
+        };
+        self.send(exchange, head, body, app, now)
+    }
+
+    fn send(
+        &mut self,
+        exchange: Box<Exchange<A>>,
+        head: Vec<u8>,
+        body: Body<A>,
+        app: &App,
+        now: Moment,
+    ) -> Turn<A> {
+        self.expect(Patience::Delivery, app.limits.send_timeout_ms, now);
+        let transmit = Transmit { head, body, more: !exchange.rest.is_empty() };
+        (State::Sending(exchange), Some(Want::Send(transmit)))
+    }
+
+    fn persistence(&self, exchange: &Exchange<A>, app: &App) -> Persistence {
+        let request = &exchange.request;
+        let nothing_follows = self.ended && self.pending().len() <= request.len;
+        let goes_on = request.keep_alive
+            && !exchange.unread
+            && !self.retiring
+            && !nothing_follows
+            && app.limits.keep_alive_timeout_ms > 0
+            && self.requests < app.limits.requests_per_connection;
+        match (goes_on, request.is_1_1) {
+            (false, _) => Persistence::Ends,
+            (true, true) => Persistence::Implied,
+            (true, false) => Persistence::Said,
+        }
+    }
+
+    /// An answer was given: on to the next request, or to the end.
+    fn finish(&mut self, exchange: &Exchange<A>) -> State<A> {
+        self.deadline = None;
+        self.start += exchange.request.len;
+        if exchange.persistence != Persistence::Ends {
+            return State::Listening;
+        }
+        // Closing a socket that still has input resets the connection, and the reset can overtake
+        // the answer (RFC 9112 §9.6). A client that said "close" sends nothing more.
+        let last = !exchange.request.keep_alive && !exchange.unread && self.pending().is_empty();
+        if last || self.ended { State::Closed(Closing::Done, None) } else { State::Parting }
+    }
+}

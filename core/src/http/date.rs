@@ -1,0 +1,70 @@
+//! Dates as HTTP writes them: `Sun, 06 Nov 1994 08:49:37 GMT` (IMF-fixdate, RFC 9110 §5.6.7).
+
+use alloc::vec::Vec;
+
+const DAYS: [&[u8; 3]; 7] = [b"Thu", b"Fri", b"Sat", b"Sun", b"Mon", b"Tue", b"Wed"];
+const MONTHS: [&[u8; 3]; 12] = [
+    b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
+];
+
+/// The last second of the year 9999, after which a year has five digits.
+const LAST_S: u64 = 253_402_300_799;
+
+/// Year, month (1 to 12) and day (1 to 31) of a day counted from 1970-01-01.
+///
+/// The calendar repeats every 400 years (146,097 days). Counted from a first of March, leap days
+/// come last in a year, which makes months a linear function of days.
+fn civil(day: u64) -> (u64, usize, u64) {
+    let day = day + 719_468;
+    let era = day / 146_097;
+    let of_era = day % 146_097;
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * of_year + 2) / 153;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    (year, month as usize, of_year - (153 * march_month + 2) / 5 + 1)
+}
+
+/// Appends the date of `unix_s` seconds since 1970: always 29 bytes.
+pub(crate) fn append(out: &mut Vec<u8>, unix_s: u64) {
+    let unix_s = unix_s.min(LAST_S);
+    let (day, second) = (unix_s / 86_400, unix_s % 86_400);
+    let (year, month, of_month) = civil(day);
+    let mut text = *b"Thu, 01 Jan 1970 00:00:00 GMT";
+    text[..3].copy_from_slice(DAYS[(day % 7) as usize]);
+    two_digits(&mut text[5..7], of_month);
+    text[8..11].copy_from_slice(MONTHS[month - 1]);
+    two_digits(&mut text[12..14], year / 100);
+    two_digits(&mut text[14..16], year % 100);
+    two_digits(&mut text[17..19], second / 3600);
+    two_digits(&mut text[20..22], second / 60 % 60);
+    two_digits(&mut text[23..25], second % 60);
+    out.extend_from_slice(&text);
+}
+
+fn two_digits(place: &mut [u8], number: u64) {
+    place[0] = b'0' + (number / 10) as u8;
+    place[1] = b'0' + (number % 10) as u8;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(unix_s: u64) -> Vec<u8> {
+        let mut out = Vec::new();
+        append(&mut out, unix_s);
+        out
+    }
+
+    #[test]
+    fn known_dates() {
+        assert_eq!(shown(0), b"Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(shown(784_111_777), b"Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(shown(951_782_400), b"Tue, 29 Feb 2000 00:00:00 GMT");
+        assert_eq!(shown(4_107_542_399), b"Sun, 28 Feb 2100 23:59:59 GMT");
+        assert_eq!(shown(4_107_542_400), b"Mon, 01 Mar 2100 00:00:00 GMT");
+        assert_eq!(shown(u64::MAX), b"Fri, 31 Dec 9999 23:59:59 GMT");
+    }
+}

@@ -1,0 +1,111 @@
+//! Every bound in the program: a named constant, its unit last, its reason beside it.
+//!
+//! What an operator may set is gathered in [`Limits`], whose default is made of the constants.
+
+/// Request line. Browsers and proxies send up to 8 KiB; RFC 9112 §3 asks for 8,000 bytes at least.
+pub const REQUEST_LINE_BYTES: usize = 8 * 1024;
+
+/// Request line and header section together: room for large cookies, as nginx and Apache give.
+pub const HEAD_BYTES: usize = 16 * 1024 + REQUEST_LINE_BYTES;
+
+/// Header fields in one request, Apache's default.
+pub const FIELDS: usize = 100;
+
+/// Empty lines before a request, left over from an earlier body (RFC 9112 §2.2).
+pub const EMPTY_LINES: usize = 2;
+
+/// The body of a form: a long remark takes three bytes for each of its own when it is encoded.
+pub const BODY_BYTES: usize = 64 * 1024;
+
+/// The line that starts a chunk: sixteen digits and an extension that nobody uses.
+pub const CHUNK_LINE_BYTES: usize = 256;
+
+/// Chunk lines and trailers of one body, in all: what a client may add to the body itself.
+pub const CHUNK_OVERHEAD_BYTES: usize = 64 * 1024;
+
+/// Unread input that a connection holds while an answer is owed (pipelining): a driver may have
+/// to push this much before it can stop reading.
+pub const INPUT_BYTES: usize = HEAD_BYTES + BODY_BYTES + 64 * 1024;
+
+/// Requests to one connection, so that a balancer in front can move its clients now and then.
+pub const REQUESTS_PER_CONNECTION: u32 = 100_000;
+
+/// A name in the guestbook.
+pub const NAME_CHARS: usize = 80;
+
+/// A remark in the guestbook: a paragraph, not a novel.
+pub const REMARK_CHARS: usize = 1000;
+
+/// Remarks on a page of the guestbook.
+pub const REMARKS_PER_PAGE: u32 = 20;
+
+/// How far back the guestbook can be read, in pages: Redis walks a list to reach its middle.
+pub const PAGES: u32 = 500;
+
+/// One piece of a file. Each has its own delivery deadline, so this over the send time-out is the
+/// least rate of a download: 256 KiB in 15 s is 17 KiB/s, a bad telephone line.
+pub const PIECE_BYTES: u64 = 256 * 1024;
+
+/// The least rate of a body: a client may take the body time-out, and a second for each of these.
+pub const BODY_BYTES_PER_SECOND: u64 = 500;
+
+/// One value in a reply of the store: a page of the longest remarks that another program wrote.
+pub const STORE_VALUE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Questions to the store that wait in one dialogue: as many as a process has descriptors here.
+pub const STORE_QUESTIONS: usize = 32 * 1024;
+
+/// Silence on a connection between requests: longer than a reader takes for most links, short
+/// enough that the silent do not add up.
+pub const KEEP_ALIVE_TIMEOUT_MS: u64 = 15_000;
+
+/// A request head, from its first byte; from the accept for the first one.
+pub const HEADER_TIMEOUT_MS: u64 = 10_000;
+
+/// A request body, beside what [`BODY_BYTES_PER_SECOND`] adds.
+pub const BODY_TIMEOUT_MS: u64 = 15_000;
+
+/// A page or a [piece](PIECE_BYTES) of a file.
+pub const SEND_TIMEOUT_MS: u64 = 15_000;
+
+/// An answer of the store: a person waits no longer before trying again.
+pub const STORE_TIMEOUT_MS: u64 = 5_000;
+
+/// Draining input after a refusal, so that a reset does not overtake the answer (RFC 9112 §9.6).
+pub const LINGER_TIMEOUT_MS: u64 = 2_000;
+
+/// What a client is told to wait when the store is down (`Retry-After`).
+pub const RETRY_AFTER_S: u64 = 5;
+
+/// The bounds that an operator may set.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Silence between requests, in milliseconds; 0 allows one request to a connection.
+    pub keep_alive_timeout_ms: u64,
+    /// A request head, in milliseconds from its first byte.
+    pub header_timeout_ms: u64,
+    /// A request body, in milliseconds, beside what its least rate adds.
+    pub body_timeout_ms: u64,
+    /// A page or a piece of a file, in milliseconds.
+    pub send_timeout_ms: u64,
+    /// An answer of the store, in milliseconds.
+    pub store_timeout_ms: u64,
+    /// Draining input after the last answer, in milliseconds.
+    pub linger_timeout_ms: u64,
+    /// Requests to one connection.
+    pub requests_per_connection: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            keep_alive_timeout_ms: KEEP_ALIVE_TIMEOUT_MS,
+            header_timeout_ms: HEADER_TIMEOUT_MS,
+            body_timeout_ms: BODY_TIMEOUT_MS,
+            send_timeout_ms: SEND_TIMEOUT_MS,
+            store_timeout_ms: STORE_TIMEOUT_MS,
+            linger_timeout_ms: LINGER_TIMEOUT_MS,
+            requests_per_connection: REQUESTS_PER_CONNECTION,
+        }
+    }
+}
