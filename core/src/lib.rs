@@ -2,6 +2,7 @@
 //! state. It reads no clock, no file and no socket; `no_std` holds it to that.
 #![no_std]
 #![forbid(unsafe_code)]
+#![warn(unreachable_pub)]
 
 extern crate alloc;
 #[cfg(test)]
@@ -18,6 +19,7 @@ mod want;
 
 pub use app::{App, Asset, Facts, NoAsset, SitePath, Templates};
 pub use connection::Connection;
+pub use http::date::common_log_date;
 pub use limits::Limits;
 pub use moment::Moment;
 pub use want::{Body, Closing, Deadline, Patience, Sent, Served, Ticket, Transmit, Want};

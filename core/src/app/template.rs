@@ -70,6 +70,9 @@ impl fmt::Display for BadTemplate {
 
 impl core::error::Error for BadTemplate {}
 
+/// What fills a gap.
+pub(crate) type Write<'a> = &'a dyn Fn(&mut Vec<u8>);
+
 /// A page cut at its gaps.
 #[derive(Debug)]
 pub(crate) struct Template {
@@ -95,7 +98,7 @@ impl Template {
     }
 
     /// The page, each gap filled by the write at its index.
-    pub(crate) fn fill(&self, writes: &[&dyn Fn(&mut Vec<u8>)]) -> Vec<u8> {
+    pub(crate) fn fill(&self, writes: &[Write<'_>]) -> Vec<u8> {
         // Room for the text and for what a page of remarks usually adds.
         let mut page = Vec::with_capacity(self.text.len() + 1024);
         let mut done = 0;

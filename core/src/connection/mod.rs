@@ -163,10 +163,14 @@ impl<A: Asset> Connection<A> {
         self.deadline
     }
 
-    /// Whether it was kept alive and waits: nothing of another request has come.
+    /// Whether it waits for a request of which nothing has come.
     pub fn is_idle(&self) -> bool {
-        self.deadline.is_some_and(|deadline| deadline.on == Patience::NextRequest)
-            && self.pending().is_empty()
+        matches!(self.state, State::Listening) && self.pending().is_empty()
+    }
+
+    /// Whether a request was served on it, so that it was kept alive if it is idle.
+    pub fn has_served(&self) -> bool {
+        self.requests > 0
     }
 
     /// The answer that the end of the connection cut short, to be logged and counted too.

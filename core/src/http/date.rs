@@ -1,5 +1,6 @@
 //! Dates as HTTP writes them: `Sun, 06 Nov 1994 08:49:37 GMT` (IMF-fixdate, RFC 9110 §5.6.7).
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 const DAYS: [&[u8; 3]; 7] = [b"Thu", b"Fri", b"Sat", b"Sun", b"Mon", b"Tue", b"Wed"];
@@ -43,6 +44,15 @@ pub(crate) fn append(out: &mut Vec<u8>, unix_s: u64) {
     out.extend_from_slice(&text);
 }
 
+/// The date of `unix_s` seconds since 1970 as access logs write it: `06/Nov/1994:08:49:37 +0000`.
+pub fn common_log_date(unix_s: u64) -> String {
+    let mut date = Vec::with_capacity(29);
+    append(&mut date, unix_s);
+    let [day, month, year, time] = [5..7, 8..11, 12..16, 17..25]
+        .map(|part| core::str::from_utf8(&date[part]).unwrap_or_default());
+    alloc::format!("{day}/{month}/{year}:{time} +0000")
+}
+
 fn two_digits(place: &mut [u8], number: u64) {
     place[0] = b'0' + (number / 10) as u8;
     place[1] = b'0' + (number % 10) as u8;
@@ -56,6 +66,11 @@ mod tests {
         let mut out = Vec::new();
         append(&mut out, unix_s);
         out
+    }
+
+    #[test]
+    fn a_date_for_the_log() {
+        assert_eq!(common_log_date(784_111_777), "06/Nov/1994:08:49:37 +0000");
     }
 
     #[test]

@@ -66,8 +66,15 @@ struct Visits<K> {
 impl<K> Dialogue<K> {
     /// A dialogue on a new connection; its greeting is the first thing to go out.
     pub fn new(credentials: &Credentials) -> Dialogue<K> {
-        let mut dialogue = Dialogue {
-            admitted: false,
+        let mut dialogue = Dialogue { admitted: false, ..Dialogue::greeted() };
+        dialogue.greet(credentials);
+        dialogue
+    }
+
+    /// A dialogue on a connection that was used before, and on which nothing is owed.
+    pub fn greeted() -> Dialogue<K> {
+        Dialogue {
+            admitted: true,
             asked: Vec::new(),
             awaited: VecDeque::new(),
             pending: 0,
@@ -75,9 +82,7 @@ impl<K> Dialogue<K> {
             written: 0,
             input: Vec::new(),
             replies: VecDeque::new(),
-        };
-        dialogue.greet(credentials);
-        dialogue
+        }
     }
 
     fn greet(&mut self, credentials: &Credentials) {
@@ -139,7 +144,7 @@ impl<K> Dialogue<K> {
         let input = core::mem::take(&mut self.input);
         let mut done = 0;
         while let Some((value, used)) =
-            resp::decode(&input[done..]).map_err(|_| StoreDown::Refused)?
+            resp::decode(&input[done..]).map_err(|_| StoreDown::Broken)?
         {
             done += used;
             self.meet(&value)?;
@@ -204,7 +209,7 @@ impl<K> Dialogue<K> {
     fn meet(&mut self, value: &Value<'_>) -> Result<(), StoreDown> {
         match self.awaited.pop_front() {
             // Nothing was asked: what comes is a farewell ("ERR max number of clients reached").
-            None => return Err(StoreDown::Refused),
+            None => return Err(StoreDown::Broken),
             Some(Awaited::Greeting { last }) => match value {
                 Value::Simple(_) => self.admitted |= last,
                 _ => return Err(StoreDown::NotAdmitted),

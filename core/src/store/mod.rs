@@ -49,11 +49,13 @@ pub enum Reply {
 pub enum StoreDown {
     /// No connection could be made.
     Unreachable,
-    /// The connection broke. What was asked may or may not have been done.
+    /// The connection broke, or something else than a store is at its other end. What was asked
+    /// may or may not have been done.
     Broken,
     /// No answer came in time. What was asked may or may not have been done.
     TimedOut,
-    /// It answered with an error, or with something else than was asked for.
+    /// It answered with an error, or with something else than was asked for. The connection can
+    /// go on.
     Refused,
     /// It does not accept the password, the database, or another client.
     NotAdmitted,

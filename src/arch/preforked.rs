@@ -1,0 +1,77 @@
+//! A pool of processes.
+//!
+//! # Idea
+//!
+//! Fork before the clients come. All children block in accept(2) on the one listening socket, and
+//! the kernel wakes one of them for each client.
+//!
+//! # Shape
+//!
+//! ```text
+//!                     ┌─► child: accept, serve ─┐
+//!   clients ──► queue ├─► child: accept, serve ─┤    parent: replaces a child that ends
+//!                     └─► child: accept, serve ─┘
+//! ```
+//!
+//! # Where it waits
+//!
+//! A child in accept, then wherever its client keeps it. The parent in wait(2).
+//!
+//! # What one more client costs
+//!
+//! Nothing while a child is free. After that it waits in the queue.
+//!
+//! # What breaks it
+//!
+//! As many slow clients as there are children; the pool has to be chosen for the worst of them.
+//!
+//! # Seen in
+//!
+//! Apache's prefork MPM, PHP-FPM, gunicorn, unicorn.
+
+use std::io;
+
+use rustix::process::Pid;
+
+use super::blocking::Worker;
+use crate::server::Server;
+use crate::store::asker::OwnLine;
+use crate::sys::fork::{Fork, exit, fork};
+use crate::sys::wait;
+
+/// Serves until the server is to stop.
+pub fn run(server: &Server) -> io::Result<()> {
+    let mut children: Vec<Option<Pid>> =
+        (0..server.workers).map(|place| beget(server, place)).collect();
+    while let Ok(Some(ended)) = wait::wait() {
+        let place = children.iter().position(|child| *child == Some(ended.pid));
+        if let Some(place) = place {
+            server.scoreboard.set_busy(place, false);
+            if !server.is_stopping() {
+                // One that ends at once, each time, must not keep the machine busy with forking.
+                server.pause();
+            }
+            children[place] = beget(server, place);
+        }
+    }
+    Ok(())
+}
+
+/// Forks the child that has this place in the pool; none once the server is to stop.
+fn beget(server: &Server, place: usize) -> Option<Pid> {
+    while !server.is_stopping() {
+        match fork() {
+            Ok(Fork::Parent(child)) => return Some(child),
+            Ok(Fork::Child) => {
+                let mut worker = Worker::in_pool(server, OwnLine::default(), place);
+                worker.serve_all();
+                exit(0);
+            }
+            Err(error) => {
+                server.complain("fork", error);
+                server.pause();
+            }
+        }
+    }
+    None
+}

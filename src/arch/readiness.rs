@@ -1,0 +1,412 @@
+//! The driver of the architectures in which one loop has all clients and waits for none.
+//!
+//! A client is advanced until it would block: its wants are paid as far as they can be at once.
+//! What it is blocked on then is all that a loop needs to know; `poll` and `epoll` differ in how
+//! they turn that into waiting.
+//!
+//! A turn of a loop: wait; [`begin`](Reactor::begin); pass on what became ready, with
+//! [`accept`](Reactor::accept), [`advance`](Reactor::advance) and
+//! [`store_ready`](Reactor::store_ready); [`finish`](Reactor::finish).
+
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use rustix::event::Timespec;
+use slab::Slab;
+use zero_core::{Connection, Moment, Ticket, Want};
+
+use super::timers::Timers;
+use crate::client::{Client, Outgoing, Pushed, Received};
+use crate::clock;
+use crate::listener::Accepted;
+use crate::log::Log;
+use crate::server::Server;
+use crate::site::Asset;
+use crate::store::link::Link;
+
+/// A client of a loop. Its place may be taken by another one later; the generation tells them
+/// apart, so that a late event finds nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    index: u32,
+    generation: u32,
+}
+
+impl Key {
+    /// The key as a number, for the kernel to keep. It is never one of the last three numbers.
+    pub fn to_number(self) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(self.index)
+    }
+
+    /// The key that a number stands for.
+    pub fn from_number(number: u64) -> Key {
+        Key { index: number as u32, generation: (number >> 32) as u32 }
+    }
+}
+
+/// What a client waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blocked {
+    /// Bytes from it.
+    Read,
+    /// Room to send to it.
+    Write,
+    /// The store.
+    Store,
+    /// Another turn: it has had its share of this one.
+    Turn,
+}
+
+/// What became ready.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ready {
+    /// There is something to read, if only the end.
+    pub read: bool,
+    /// The end is among what there is to read.
+    pub end: bool,
+    /// There is room to send.
+    pub write: bool,
+    /// The connection was reset.
+    pub hung_up: bool,
+}
+
+struct Place {
+    client: Client,
+    generation: u32,
+    connection: Connection<Asset>,
+    outgoing: Option<Box<Outgoing>>,
+    blocked: Blocked,
+    /// The last read did not empty the socket.
+    has_input: bool,
+    /// The client has stopped sending.
+    is_ended: bool,
+    /// The earliest time that the timers have for it; 0 for none.
+    armed_ms: u64,
+}
+
+/// All clients of a loop, and what they need.
+pub struct Reactor<'a> {
+    server: &'a Server,
+    places: Slab<Place>,
+    next_generation: u32,
+    store: Link<'a, (Key, Ticket)>,
+    timers: Timers<Key>,
+    /// Clients that have more to do at once.
+    eager: VecDeque<Key>,
+    /// Clients that blocked for the first time.
+    newcomers: Vec<Key>,
+    log: Log<'a>,
+    now: Moment,
+    scratch: Vec<u8>,
+    /// Descriptors or memory ran out: no accept before this.
+    accept_at_ms: u64,
+    stopping: bool,
+}
+
+/// A client gets so many wants paid before the next one's turn: a handful of pipelined requests.
+const WANTS_PER_TURN: usize = 32;
+
+/// So many clients are accepted before those that were accepted are served.
+const ACCEPTS_PER_TURN: usize = 64;
+
+/// Enough for many pipelined requests; a loop has one of these for all clients.
+const SCRATCH_BYTES: usize = 64 * 1024;
+
+/// How long descriptors or memory may take to come back.
+const EXHAUSTED_MS: u64 = 100;
+
+impl<'a> Reactor<'a> {
+    /// A loop without clients.
+    pub fn new(server: &'a Server) -> Reactor<'a> {
+        let timeout_ms = server.app.limits.store_timeout_ms;
+        Reactor {
+            server,
+            places: Slab::new(),
+            next_generation: 0,
+            store: Link::new(&server.store, server.gate(), timeout_ms),
+            timers: Timers::default(),
+            eager: VecDeque::new(),
+            newcomers: Vec::new(),
+            log: Log::new(&server.log, server.scoreboard),
+            now: clock::now(),
+            scratch: vec![0; SCRATCH_BYTES],
+            accept_at_ms: 0,
+            stopping: false,
+        }
+    }
+
+    /// A turn begins: the loop has waited, and time has passed.
+    pub fn begin(&mut self) {
+        self.now = clock::now();
+        if self.server.is_stopping() && !self.stopping {
+            self.stopping = true;
+            for (index, place) in &mut self.places {
+                place.connection.retire();
+                if place.blocked == Blocked::Read {
+                    self.eager.push_back(place.key(index));
+                }
+            }
+        }
+    }
+
+    /// Whether clients are accepted now.
+    pub fn is_accepting(&self) -> bool {
+        !self.stopping
+            && self.places.len() < self.server.most_clients
+            && self.accept_at_ms <= self.now.ms
+    }
+
+    /// Whether the server is to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping
+    }
+
+    /// Whether the last client is gone after the server was to stop.
+    pub fn is_done(&self) -> bool {
+        self.stopping && self.places.is_empty()
+    }
+
+    /// Clients wait to be accepted. Each is served at once: most have sent their request already.
+    pub fn accept(&mut self) {
+        for _ in 0..ACCEPTS_PER_TURN {
+            if !self.is_accepting() {
+                return;
+            }
+            match self.server.listener.accept() {
+                Accepted::Client(client) => self.welcome(client),
+                Accepted::Nobody => return,
+                Accepted::Exhausted(errno) => {
+                    self.server.complain("accept a client", errno.into());
+                    self.accept_at_ms = self.now.ms + EXHAUSTED_MS;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn welcome(&mut self, client: Client) {
+        let generation = self.next_generation;
+        // The highest is left to those descriptors that belong to no client.
+        self.next_generation = (generation + 1) % u32::MAX;
+        let index = self.places.insert(Place {
+            client,
+            generation,
+            connection: Connection::new(),
+            outgoing: None,
+            blocked: Blocked::Turn,
+            has_input: true,
+            is_ended: false,
+            armed_ms: 0,
+        });
+        let key = Key { index: index as u32, generation };
+        self.advance(key, Ready::default());
+        if self.place(key).is_some() {
+            self.newcomers.push(key);
+        }
+    }
+
+    /// The clients that have blocked for the first time since this was called last.
+    pub fn newcomers(&mut self) -> Vec<Key> {
+        std::mem::take(&mut self.newcomers)
+    }
+
+    /// A client's socket.
+    pub fn socket(&self, key: Key) -> Option<BorrowedFd<'_>> {
+        self.place(key).map(|place| place.client.as_fd())
+    }
+
+    /// All clients, and what each waits for.
+    pub fn clients(&self) -> impl Iterator<Item = (Key, BorrowedFd<'_>, Blocked)> {
+        self.places
+            .iter()
+            .map(|(index, place)| (place.key(index), place.client.as_fd(), place.blocked))
+    }
+
+    /// The store's socket, a number that changes with it, and whether to wait for room in it.
+    pub fn store_socket(&self) -> Option<(BorrowedFd<'_>, u64, bool)> {
+        self.store.socket().map(|(socket, number)| (socket, number, self.store.is_blocked()))
+    }
+
+    /// The store's socket became ready.
+    pub fn store_ready(&mut self, ready: Ready) {
+        if ready.write {
+            self.store.writable(self.now);
+        }
+        if ready.read || ready.hung_up {
+            self.store.readable(&mut self.scratch, self.now);
+        }
+    }
+
+    /// Something became ready for a client: pays what it wants, until it would block.
+    pub fn advance(&mut self, key: Key, ready: Ready) {
+        let Some(place) = self.place_mut(key) else { return };
+        place.has_input |= ready.read;
+        place.is_ended |= ready.end;
+        if ready.hung_up {
+            place.connection.hung_up();
+            place.outgoing = None;
+        }
+        for _ in 0..WANTS_PER_TURN {
+            match self.pay(key) {
+                Progress::Paid => {}
+                Progress::Blocked(on) => return self.block(key, on),
+                Progress::Gone => return,
+            }
+        }
+        self.eager.push_back(key);
+        self.block(key, Blocked::Turn);
+    }
+
+    /// The turn ends: whoever can go on does, the store is asked, deadlines are kept. Returns how
+    /// long the loop may wait; none for as long as it takes.
+    pub fn finish(&mut self) -> Option<Timespec> {
+        for _ in 0..self.eager.len() {
+            if let Some(key) = self.eager.pop_front() {
+                self.advance(key, Ready::default());
+            }
+        }
+        self.keep_deadlines();
+        self.store.check(self.now);
+        self.store.flush(self.now);
+        while let Some(((key, ticket), reply)) = self.store.reply(self.now) {
+            if let Some(place) = self.place_mut(key) {
+                place.connection.answered(ticket, reply);
+                self.advance(key, Ready::default());
+            }
+        }
+        self.store.flush(self.now);
+        if self.log.due_ms().is_some_and(|due_ms| due_ms <= self.now.ms) {
+            self.log.flush();
+        }
+        self.patience()
+    }
+
+    fn keep_deadlines(&mut self) {
+        while let Some(key) = self.timers.pop(self.now.ms) {
+            let now_ms = self.now.ms;
+            let Some(place) = self.place_mut(key) else { continue };
+            place.armed_ms = 0;
+            match place.connection.deadline() {
+                Some(deadline) if deadline.at_ms <= now_ms => {
+                    place.outgoing = None;
+                    self.advance(key, Ready::default());
+                }
+                _ => self.arm(key),
+            }
+        }
+    }
+
+    /// The time until something is to be done although nothing becomes ready.
+    fn patience(&self) -> Option<Timespec> {
+        let log_ms = self.log.due_ms();
+        let accept_ms = (self.accept_at_ms > self.now.ms).then_some(self.accept_at_ms);
+        let eager_ms = (!self.eager.is_empty()).then_some(self.now.ms);
+        let times = [self.timers.next(), self.store.deadline_ms(), log_ms, accept_ms, eager_ms];
+        let first_ms = times.into_iter().flatten().min()?;
+        let wait_ms = first_ms.saturating_sub(self.now.ms);
+        let (s, ms) = ((wait_ms / 1000) as i64, (wait_ms % 1000) as i64);
+        Some(Timespec { tv_sec: s, tv_nsec: ms * 1_000_000 })
+    }
+
+    /// Pays one want, or goes on paying it.
+    fn pay(&mut self, key: Key) -> Progress {
+        let now = self.now;
+        let server = self.server;
+        let Some(place) = self.places.get_mut(key.index as usize) else { return Progress::Gone };
+        if let Some(outgoing) = place.outgoing.take() {
+            return self.send(key, *outgoing);
+        }
+        match place.connection.poll(&server.app, now) {
+            Want::Read if !place.has_input => return Progress::Blocked(Blocked::Read),
+            Want::Read => place.read(&mut self.scratch),
+            Want::Open(path) => place.connection.opened(server.site.file(&path, now)),
+            Want::Ask(ticket, query) => {
+                self.store.ask((key, ticket), query, now);
+                return Progress::Blocked(Blocked::Store);
+            }
+            Want::Wait => return Progress::Blocked(Blocked::Store),
+            Want::Send(transmit) => return self.send(key, Outgoing::new(transmit)),
+            Want::Shutdown => place.client.stop_sending(),
+            Want::Close(_) => {
+                let place = self.places.remove(key.index as usize);
+                if let Some(served) = place.connection.unfinished() {
+                    self.log.record(&served, place.client.peer, now);
+                }
+                return Progress::Gone;
+            }
+        }
+        Progress::Paid
+    }
+
+    fn send(&mut self, key: Key, mut outgoing: Outgoing) -> Progress {
+        let Some(place) = self.places.get_mut(key.index as usize) else { return Progress::Gone };
+        match outgoing.push(&place.client) {
+            Pushed::Blocked => {
+                place.outgoing = Some(Box::new(outgoing));
+                Progress::Blocked(Blocked::Write)
+            }
+            Pushed::Ended(outcome) => {
+                let served = place.connection.sent(outgoing.into_transmit(), outcome);
+                if let Some(served) = served {
+                    self.log.record(&served, place.client.peer, self.now);
+                }
+                Progress::Paid
+            }
+        }
+    }
+
+    fn block(&mut self, key: Key, blocked: Blocked) {
+        if let Some(place) = self.place_mut(key) {
+            place.blocked = blocked;
+        }
+        self.arm(key);
+    }
+
+    /// Sets a timer for the connection's deadline, unless an earlier one is set: that will look at
+    /// the deadline again. So a deadline that moves on with each request costs nothing.
+    fn arm(&mut self, key: Key) {
+        let Some(place) = self.place_mut(key) else { return };
+        let Some(deadline) = place.connection.deadline() else { return };
+        if place.armed_ms == 0 || deadline.at_ms < place.armed_ms {
+            place.armed_ms = deadline.at_ms;
+            self.timers.push(deadline.at_ms, key);
+        }
+    }
+
+    fn place(&self, key: Key) -> Option<&Place> {
+        self.places.get(key.index as usize).filter(|place| place.generation == key.generation)
+    }
+
+    fn place_mut(&mut self, key: Key) -> Option<&mut Place> {
+        self.places.get_mut(key.index as usize).filter(|place| place.generation == key.generation)
+    }
+}
+
+/// What came of paying.
+enum Progress {
+    /// A want was paid; there may be another.
+    Paid,
+    /// It can't be paid at once.
+    Blocked(Blocked),
+    /// The client is gone.
+    Gone,
+}
+
+impl Place {
+    fn key(&self, index: usize) -> Key {
+        Key { index: index as u32, generation: self.generation }
+    }
+
+    /// Reads once. A read that does not fill the buffer has emptied the socket (epoll(7)), unless
+    /// the end, which was announced already, is still to be read.
+    fn read(&mut self, scratch: &mut [u8]) {
+        match self.client.receive(scratch) {
+            Received::Bytes(count) => {
+                self.has_input = count == scratch.len() || (self.is_ended && count > 0);
+                self.connection.received(&scratch[..count]);
+            }
+            Received::Nothing => self.has_input = false,
+            Received::HungUp => self.connection.hung_up(),
+        }
+    }
+}

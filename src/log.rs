@@ -1,0 +1,234 @@
+//! The access log: a line for each answer.
+//!
+//! Lines are gathered by each worker and written a few at a time. The log never makes a server
+//! wait: where it goes to a terminal or a pipe that nobody reads, lines are dropped and counted.
+
+use std::io::Write as _;
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::atomic::Ordering::Relaxed;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use zero_core::{Moment, Served};
+
+use crate::scoreboard::Scoreboard;
+
+/// How a line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// No log
+    Off,
+    /// The common log format of NCSA httpd: host, date, request line, status, bytes
+    Common,
+    /// A JSON object in each line
+    Json,
+}
+
+/// Where lines go. All workers share it: the kernel appends each write whole.
+pub struct Sink {
+    descriptor: OwnedFd,
+    format: Format,
+}
+
+/// A pipe takes writes of this size whole or not at all (`PIPE_BUF` in pipe(7)), so that the lines
+/// of two processes never mingle.
+const BATCH_BYTES: usize = 4096;
+
+/// A line waits at most this long for others to be written with.
+const DELAY_MS: u64 = 50;
+
+/// A request line is cut to this in the log.
+const LINE_BYTES: usize = 2048;
+
+impl Sink {
+    /// A log into a file, which is made if need be, or to standard output.
+    ///
+    /// # Errors
+    ///
+    /// Those of open(2).
+    pub fn open(file: Option<&Path>, format: Format) -> std::io::Result<Sink> {
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOCTTY;
+        let mode = Mode::from_raw_mode(0o640);
+        let descriptor = match file {
+            Some(file) => rustix::fs::open(file, flags | OFlags::CREATE, mode)?,
+            // Opened anew, so that not waiting is our affair and not that of the whole terminal.
+            // A socket can't be opened; it is written to as it is.
+            None => rustix::fs::open("/proc/self/fd/1", flags | OFlags::NONBLOCK, mode)
+                .or_else(|_| rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3))?,
+        };
+        Ok(Sink { descriptor, format })
+    }
+
+    /// Writes a batch of lines; false if they can't be taken now.
+    fn write(&self, mut lines: &[u8]) -> bool {
+        while !lines.is_empty() {
+            match rustix::io::write(&self.descriptor, lines) {
+                Ok(count) => lines = &lines[count..],
+                Err(Errno::INTR) => {}
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+}
+
+/// A worker's part of the log.
+pub struct Log<'a> {
+    sink: &'a Sink,
+    scoreboard: Scoreboard,
+    lines: Vec<u8>,
+    count: u64,
+    oldest_ms: u64,
+    date: Date,
+}
+
+impl<'a> Log<'a> {
+    /// Nothing is logged yet.
+    pub fn new(sink: &'a Sink, scoreboard: Scoreboard) -> Log<'a> {
+        Log { sink, scoreboard, lines: Vec::new(), count: 0, oldest_ms: 0, date: Date::default() }
+    }
+
+    /// Counts an answer, and notes its line.
+    pub fn record(&mut self, served: &Served<'_>, peer: IpAddr, now: Moment) {
+        self.scoreboard.requests.fetch_add(1, Relaxed);
+        let start = self.lines.len();
+        if start == 0 {
+            self.oldest_ms = now.ms;
+        }
+        match self.sink.format {
+            Format::Off => return,
+            Format::Common => self.common(served, peer, now),
+            Format::Json => self.json(served, peer, now),
+        }
+        self.count += 1;
+        if self.lines.len() > BATCH_BYTES && start > 0 {
+            let line = self.lines.split_off(start);
+            self.flush();
+            self.lines = line;
+            self.count = 1;
+            self.oldest_ms = now.ms;
+        }
+    }
+
+    /// When there are lines to flush, and since when they should be.
+    pub fn due_ms(&self) -> Option<u64> {
+        (!self.lines.is_empty()).then_some(self.oldest_ms + DELAY_MS)
+    }
+
+    /// Writes what was noted.
+    pub fn flush(&mut self) {
+        if self.lines.is_empty() {
+            return;
+        }
+        if !self.sink.write(&self.lines) {
+            self.scoreboard.log_lines_lost.fetch_add(self.count, Relaxed);
+        }
+        self.lines.clear();
+        self.count = 0;
+    }
+
+    /// `127.0.0.1 - - [23/Nov/2026:04:12:01 +0000] "GET / HTTP/1.1" 200 790`
+    fn common(&mut self, served: &Served<'_>, peer: IpAddr, now: Moment) {
+        let date = self.date.of(now.unix_s);
+        let _ = write!(self.lines, "{peer} - - [{date}] \"");
+        escape(&mut self.lines, served.request_line);
+        let _ = writeln!(self.lines, "\" {} {}", served.status, served.body_bytes);
+    }
+
+    fn json(&mut self, served: &Served<'_>, peer: IpAddr, now: Moment) {
+        let _ = write!(
+            self.lines,
+            "{{\"time_unix_s\":{},\"peer\":\"{peer}\",\"request\":\"",
+            now.unix_s
+        );
+        escape_json(&mut self.lines, served.request_line);
+        let _ = writeln!(
+            self.lines,
+            "\",\"status\":{},\"body_bytes\":{},\"duration_ms\":{}}}",
+            served.status,
+            served.body_bytes,
+            now.ms.saturating_sub(served.started_ms)
+        );
+    }
+}
+
+impl Drop for Log<'_> {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+/// Quotes, backslashes and everything that is not visible ASCII as `\xNN`: what a client sends can
+/// neither end the line nor reach the terminal.
+fn escape(out: &mut Vec<u8>, text: &[u8]) {
+    for &byte in &text[..text.len().min(LINE_BYTES)] {
+        match byte {
+            b'"' | b'\\' | ..b' ' | 0x7f.. => drop(write!(out, "\\x{byte:02x}")),
+            _ => out.push(byte),
+        }
+    }
+}
+
+/// Likewise, with the escapes that JSON has; each byte is taken for the character of that number.
+fn escape_json(out: &mut Vec<u8>, text: &[u8]) {
+    for &byte in &text[..text.len().min(LINE_BYTES)] {
+        match byte {
+            b'"' | b'\\' | ..b' ' | 0x7f.. => drop(write!(out, "\\u{byte:04x}")),
+            _ => out.push(byte),
+        }
+    }
+}
+
+/// The date of a line, written once a second.
+#[derive(Default)]
+struct Date {
+    unix_s: u64,
+    text: String,
+}
+
+impl Date {
+    fn of(&mut self, unix_s: u64) -> &str {
+        if self.text.is_empty() || self.unix_s != unix_s {
+            self.unix_s = unix_s;
+            self.text = zero_core::common_log_date(unix_s);
+        }
+        &self.text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_cannot_forge_a_line() {
+        let mut out = Vec::new();
+        escape(&mut out, b"GET /\" 200 1\n127.0.0.1 \x1b[31m\\ \xff");
+        assert_eq!(out, br"GET /\x22 200 1\x0a127.0.0.1 \x1b[31m\x5c \xff");
+        out.clear();
+        escape_json(&mut out, b"\"}\n");
+        assert_eq!(out, br"\u0022}\u000a");
+    }
+
+    #[test]
+    fn lines_are_written_in_batches_and_none_is_lost() {
+        let path = std::env::temp_dir().join(format!("zerohttpd-log-{}", std::process::id()));
+        let sink = Sink::open(Some(&path), Format::Common).unwrap();
+        let board = Scoreboard::new().unwrap();
+        let now = Moment { ms: 0, unix_s: 784_111_777 };
+        let mut log = Log::new(&sink, board);
+        let line = Served { request_line: b"GET / HTTP/1.1", status: 200, body_bytes: 7, started_ms: 0 };
+        for _ in 0..1000 {
+            log.record(&line, IpAddr::from([127, 0, 0, 1]), now);
+        }
+        drop(log);
+        let written = std::fs::read_to_string(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(written.lines().count(), 1000);
+        let expected = "127.0.0.1 - - [06/Nov/1994:08:49:37 +0000] \"GET / HTTP/1.1\" 200 7";
+        assert!(written.lines().all(|line| line == expected));
+        assert_eq!(board.requests.load(Relaxed), 1000);
+    }
+}

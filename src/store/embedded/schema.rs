@@ -1,0 +1,199 @@
+//! The file of the embedded store: an SQLite database that any tool can read.
+//!
+//! ```text
+//! strings   key, value             a counter is an integer here
+//! lists     key, length            kept by triggers, so that a tool may add and delete items too
+//! items     list, place, item      in order of place; a place that was deleted stays empty
+//! ```
+//!
+//! What is written goes to a log beside the file first, and from there to the file whenever the
+//! log has grown to 4 MiB (<https://sqlite.org/wal.html>).
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, Result};
+
+use super::database::explain;
+
+/// How long another program's write to the file is waited for. A tool's statement takes
+/// milliseconds, and the store's clients give up after [`zero_core::limits::STORE_TIMEOUT_MS`].
+const BUSY_TIMEOUT_MS: u64 = 1_000;
+
+/// What the log keeps of its size after a great transaction.
+const LOG_BYTES_KEPT: i64 = 16 * 1024 * 1024;
+
+/// More than there are statements in the store, so that each is compiled once.
+const STATEMENTS: usize = 64;
+
+/// Says in the file's header whose database it is; file(1) shows it.
+const APPLICATION_ID: i32 = i32::from_be_bytes(*b"Zero");
+
+/// The version of [`SCHEMA`].
+const SCHEMA_VERSION: i32 = 1;
+
+const SCHEMA: &str = "
+    CREATE TABLE strings (key TEXT NOT NULL PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
+    CREATE TABLE lists (key TEXT NOT NULL PRIMARY KEY, length INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE items (
+        list TEXT NOT NULL, place INTEGER NOT NULL, item TEXT NOT NULL, PRIMARY KEY (list, place)
+    ) WITHOUT ROWID;
+    CREATE TRIGGER item_added AFTER INSERT ON items BEGIN
+        INSERT INTO lists VALUES (new.list, 1) ON CONFLICT DO UPDATE SET length = length + 1;
+    END;
+    CREATE TRIGGER item_removed AFTER DELETE ON items BEGIN
+        UPDATE lists SET length = length - 1 WHERE key = old.list;
+        DELETE FROM lists WHERE key = old.list AND length = 0;
+    END;";
+
+/// Opens `file`, or makes it, for this user alone.
+///
+/// # Errors
+///
+/// A sentence, when the file cannot be opened or is not a database of ours.
+pub(super) fn open(file: &Path) -> std::result::Result<Connection, String> {
+    let name = file.display();
+    // SQLite would make it readable for everybody; the log gets the mode of the file.
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    options
+        .open(file)
+        .map_err(|e| format!("cannot open {name}: {e}; name a file that this user may write"))?;
+    let connection = connect(file).map_err(|e| explain(file, "open", &e))?;
+    match version(&connection).map_err(|e| explain(file, "read", &e))? {
+        Version::Other => {
+            return Err(format!("{name} is the database of another program: name another file"));
+        }
+        Version::Ours(SCHEMA_VERSION) => {}
+        Version::Ours(version) => {
+            return Err(format!(
+                "{name} is of version {version} and this program knows {SCHEMA_VERSION}: \
+                 run the program that wrote it, or name another file"
+            ));
+        }
+        Version::Empty => create(&connection).map_err(|e| explain(file, "write", &e))?,
+    }
+    match start_log(&connection).map_err(|e| explain(file, "write", &e))?.as_str() {
+        "wal" => Ok(connection),
+        mode => Err(format!(
+            "{name} can have no write-ahead log, only {mode:?}: name a file on a local disk"
+        )),
+    }
+}
+
+fn connect(file: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_MS))?;
+    // Without this, SQLite compiles a statement anew when its parameters change.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(connection)
+}
+
+enum Version {
+    Empty,
+    Ours(i32),
+    Other,
+}
+
+fn version(connection: &Connection) -> Result<Version> {
+    let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get(0));
+    let empty = "SELECT count(*) = 0 FROM sqlite_schema";
+    Ok(match (number("application_id")?, number("user_version")?) {
+        (APPLICATION_ID, version) => Version::Ours(version),
+        (0, 0) if connection.query_row(empty, [], |row| row.get(0))? => Version::Empty,
+        _ => Version::Other,
+    })
+}
+
+fn create(connection: &Connection) -> Result<()> {
+    connection.execute_batch(&format!(
+        "BEGIN IMMEDIATE; {SCHEMA} PRAGMA application_id = {APPLICATION_ID};
+         PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+    ))
+}
+
+/// The journal mode that the file has from now on.
+fn start_log(connection: &Connection) -> Result<String> {
+    connection.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES_KEPT, |_| Ok(()))?;
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::Folder;
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn refusal(file: &Path) -> String {
+        open(file).map(drop).unwrap_err()
+    }
+
+    #[test]
+    fn a_file_is_made_for_this_user_alone_and_opened_again() {
+        let folder = Folder::new("schema");
+        let file = folder.0.join("guestbook");
+        let first = open(&file).unwrap();
+        first.execute("INSERT INTO strings VALUES ('key', 5)", []).unwrap();
+        for suffix in ["", "-wal", "-shm"] {
+            let path = folder.0.join(format!("guestbook{suffix}"));
+            let mode = std::fs::metadata(path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o177, 0, "{suffix}: {mode:o}");
+        }
+        let again = open(&file).unwrap();
+        let value: i64 =
+            again.query_row("SELECT value FROM strings", [], |row| row.get(0)).unwrap();
+        assert_eq!(value, 5);
+    }
+
+    #[test]
+    fn what_is_not_ours_is_left_alone() {
+        let folder = Folder::new("schema-refusals");
+        let file = folder.0.join("text");
+        let text =
+            "not a database, but longer than the hundred bytes of an SQLite header ".repeat(9);
+        std::fs::write(&file, &text).unwrap();
+        assert!(refusal(&file).contains("file is not a database; name another file"));
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+
+        let file = folder.0.join("other");
+        Connection::open(&file).unwrap().execute_batch("CREATE TABLE t (c)").unwrap();
+        assert!(refusal(&file).ends_with("is the database of another program: name another file"));
+
+        let file = folder.0.join("newer");
+        open(&file).unwrap().pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
+        assert!(refusal(&file).contains("is of version 2 and this program knows 1"));
+
+        assert!(refusal(&folder.0).starts_with("cannot open /"));
+    }
+
+    #[test]
+    fn a_name_is_only_a_name() {
+        let folder = Folder::new("schema-names");
+        let file = folder.0.join("file:x?mode=memory");
+        open(&file).unwrap();
+        assert!(file.metadata().unwrap().len() > 0);
+    }
+
+    #[test]
+    fn lengths_stay_right_when_a_tool_adds_and_deletes() {
+        let folder = Folder::new("schema-triggers");
+        let tool = open(&folder.0.join("guestbook")).unwrap();
+        let lengths = || -> Vec<(String, i64)> {
+            let mut select = tool.prepare("SELECT key, length FROM lists ORDER BY key").unwrap();
+            let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+            rows.map(|row| row.unwrap()).collect()
+        };
+        tool.execute_batch(
+            "INSERT INTO items VALUES ('a', 1, 'x'), ('a', 2, 'spam'), ('b', 1, 'y')",
+        )
+        .unwrap();
+        assert_eq!(lengths(), [("a".to_string(), 2), ("b".to_string(), 1)]);
+        tool.execute_batch("DELETE FROM items WHERE item = 'spam' OR list = 'b'").unwrap();
+        assert_eq!(lengths(), [("a".to_string(), 1)]);
+    }
+}

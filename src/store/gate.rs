@@ -1,0 +1,70 @@
+//! The back-off: who may try to connect to a store that has failed, and when.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use zero_core::store::{Reply, StoreDown};
+
+use crate::scoreboard::Scoreboard;
+
+/// The wait after a first failure; it doubles with each further one.
+const FIRST_WAIT_MS: u64 = 25;
+
+/// The wait never gets longer: a store that is back is noticed within this.
+const LONGEST_WAIT_MS: u64 = 1000;
+
+/// Nothing more is said of a store that is down for so long.
+const QUIET_MS: u64 = 30_000;
+
+/// A gate in front of the store, the same for all processes of a server.
+///
+/// While it is shut, questions fail at once instead of knocking at a door that nobody opens.
+#[derive(Clone, Copy)]
+pub struct Gate(pub Scoreboard);
+
+impl Gate {
+    /// Whether one may connect now.
+    pub fn is_open(&self, now_ms: u64) -> bool {
+        self.0.store_retry_at_ms.load(Relaxed) <= now_ms
+    }
+
+    /// Learns what came of a question.
+    pub fn note(&self, reply: &Result<Reply, StoreDown>, now_ms: u64) {
+        match reply {
+            Ok(_) => self.answered(),
+            // The connection is good: others may be answered.
+            Err(why @ StoreDown::Refused) => self.say(*why, now_ms),
+            Err(why) => self.failed(*why, now_ms),
+        }
+    }
+
+    /// The store could not be reached, or broke off.
+    pub fn failed(&self, why: StoreDown, now_ms: u64) {
+        let failures = self.0.store_failures.fetch_add(1, Relaxed);
+        let wait = FIRST_WAIT_MS.saturating_mul(1 << failures.min(10)).min(LONGEST_WAIT_MS);
+        self.0.store_retry_at_ms.fetch_max(now_ms + wait, Relaxed);
+        self.say(why, now_ms);
+    }
+
+    /// The store answers. If it was said to be down, the first to notice says that it is back.
+    pub fn answered(&self) {
+        if self.0.store_failures.load(Relaxed) == 0 {
+            return;
+        }
+        self.0.store_failures.store(0, Relaxed);
+        if self.0.store_complaint_ms.swap(0, Relaxed) != 0 {
+            eprintln!("zerohttpd: the store answers again");
+        }
+    }
+
+    /// Says what is wrong, once in a while and not for every visitor.
+    pub fn say(&self, why: StoreDown, now_ms: u64) {
+        let last = self.0.store_complaint_ms.load(Relaxed);
+        if last != 0 && now_ms < last + QUIET_MS {
+            return;
+        }
+        let said = &self.0.store_complaint_ms;
+        if said.compare_exchange(last, now_ms.max(1), Relaxed, Relaxed).is_ok() {
+            eprintln!("zerohttpd: the store {why}; the guestbook answers 503, files are served");
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! fork(2), and what a child does first.
+
+use std::io;
+
+use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
+
+use super::{check, signal};
+
+/// On which side of a fork we are.
+pub enum Fork {
+    /// In the parent, which is told the child.
+    Parent(Pid),
+    /// In the child.
+    Child,
+}
+
+/// Makes a child of this process.
+///
+/// The child hears no signal from the terminal, which its parent does, and ends when its parent
+/// ends, however that comes about: `PR_SET_PDEATHSIG` in prctl(2).
+///
+/// # Errors
+///
+/// `EAGAIN` or `ENOMEM`: there is no room for another process now.
+pub fn fork() -> io::Result<Fork> {
+    let parent = rustix::process::getpid();
+    // SAFETY: the callers have one thread each, so no lock of the C library or of ours can be held
+    // by a thread that the child does not have.
+    match check(unsafe { libc::fork() })? {
+        0 => {
+            let _ = set_parent_process_death_signal(Some(Signal::KILL));
+            if getppid() != Some(parent) {
+                // It ended before it could be bound to us.
+                exit(1);
+            }
+            signal::unblock_all();
+            signal::ignore(Signal::INT);
+            Ok(Fork::Child)
+        }
+        pid => Ok(Pid::from_raw(pid).map_or(Fork::Child, Fork::Parent)),
+    }
+}
+
+/// Ends a child at once, without the parent's `atexit` handlers (_exit(2)).
+pub fn exit(code: i32) -> ! {
+    // SAFETY: it takes any number and does not return.
+    unsafe { libc::_exit(code) }
+}

@@ -1,0 +1,102 @@
+//! wait4(2): a child that ended, how, and what it had used.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::time::Duration;
+
+use rustix::process::Pid;
+
+use super::check;
+
+/// A child that ended.
+pub struct Ended {
+    /// Which.
+    pub pid: Pid,
+    /// How.
+    pub how: How,
+    /// What it and the children that it had waited for had used.
+    pub used: Used,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// By itself, with this code.
+    Exited(i32),
+    /// By a signal.
+    Killed(i32),
+}
+
+/// What processes had used (getrusage(2)).
+#[derive(Clone, Copy, Default)]
+pub struct Used {
+    /// Processor time in user space.
+    pub user: Duration,
+    /// Processor time in the kernel.
+    pub system: Duration,
+    /// The most memory that one of the processes had resident, in KiB.
+    pub peak_kib: u64,
+}
+
+impl Used {
+    /// Adds what another process had used.
+    pub fn add(&mut self, other: Used) {
+        self.user += other.user;
+        self.system += other.system;
+        self.peak_kib = self.peak_kib.max(other.peak_kib);
+    }
+}
+
+/// A child that has ended, if one has: none if all of them live.
+///
+/// # Errors
+///
+/// `ECHILD` if there are no children.
+pub fn reap() -> io::Result<Option<Ended>> {
+    wait4(libc::WNOHANG)
+}
+
+/// Waits for the next child to end.
+///
+/// # Errors
+///
+/// `ECHILD` if there are no children, `EINTR` if a signal came first.
+pub fn wait() -> io::Result<Option<Ended>> {
+    wait4(0)
+}
+
+fn wait4(options: libc::c_int) -> io::Result<Option<Ended>> {
+    let mut status = 0;
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: both pointers are to memory of their types, which lives through the call.
+    let pid = check(unsafe { libc::wait4(-1, &raw mut status, options, usage.as_mut_ptr()) })?;
+    // SAFETY: all zeroes are a valid rusage, and so is what the kernel writes.
+    let usage = unsafe { usage.assume_init() };
+    let how = if libc::WIFSIGNALED(status) {
+        How::Killed(libc::WTERMSIG(status))
+    } else {
+        How::Exited(libc::WEXITSTATUS(status))
+    };
+    let used = used(&usage);
+    Ok(Pid::from_raw(pid).map(|pid| Ended { pid, how, used }))
+}
+
+/// What this process itself has used.
+pub fn used_by_self() -> Used {
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the pointer is to memory of its type, which lives through the call.
+    unsafe { libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) };
+    // SAFETY: all zeroes are a valid rusage, and so is what the kernel writes.
+    used(&unsafe { usage.assume_init() })
+}
+
+fn used(usage: &libc::rusage) -> Used {
+    let duration = |time: libc::timeval| {
+        Duration::from_secs(time.tv_sec as u64) + Duration::from_micros(time.tv_usec as u64)
+    };
+    Used {
+        user: duration(usage.ru_utime),
+        system: duration(usage.ru_stime),
+        peak_kib: usage.ru_maxrss as u64,
+    }
+}
