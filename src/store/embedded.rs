@@ -39,7 +39,7 @@ use database::Database;
 use service::Service;
 
 /// Where the store of `file` listens.
-pub(crate) fn socket_path(file: &Path) -> PathBuf {
+pub fn socket_path(file: &Path) -> PathBuf {
     beside(file, ".sock")
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn socket_path(file: &Path) -> PathBuf {
 /// # Errors
 ///
 /// One sentence that says what cannot be used, and what to do.
-pub(crate) fn run(file: &Path) -> Result<Infallible, String> {
+pub fn run(file: &Path) -> Result<Infallible, String> {
     let service = start(file, &mut io::stdout())?;
     service
         .serve()

@@ -18,7 +18,7 @@ use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 /// # Errors
 ///
 /// Those of bind(2): `AddrInUse` where there is a file already, a stale socket's included.
-pub(crate) fn listen(path: &Path, backlog: i32) -> io::Result<OwnedFd> {
+pub fn listen(path: &Path, backlog: i32) -> io::Result<OwnedFd> {
     let socket = stream(SocketFlags::NONBLOCK)?;
     // bind(2) gives the file the socket's own mode, less the umask: no moment at which others
     // could connect.
@@ -35,7 +35,7 @@ pub(crate) fn listen(path: &Path, backlog: i32) -> io::Result<OwnedFd> {
 ///
 /// Those of connect(2): `NotFound` where there is no file, `ConnectionRefused` where nobody
 /// listens.
-pub(crate) fn connect(path: &Path, nonblocking: bool) -> io::Result<OwnedFd> {
+pub fn connect(path: &Path, nonblocking: bool) -> io::Result<OwnedFd> {
     let flags = if nonblocking { SocketFlags::NONBLOCK } else { SocketFlags::empty() };
     let socket = stream(flags)?;
     at(path, |address| rustix::io::retry_on_intr(|| net::connect(&socket, address)))?;

@@ -29,7 +29,7 @@
 //! Whatever runs the scripts serves the folder `site` beside them.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// One connection.
 #[derive(Debug)]
@@ -83,30 +83,28 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
 }
 
+/// The answers to a round, and what came after them.
+type Read<'b> = (Vec<Answer>, &'b [u8]);
+
 /// What is asked of a connection that ought to be open.
 const PROBE: &str = "GET /hello.txt HTTP/1.1\r\nHost: probe\r\n\r\n";
 
-/// Every case of every script in a folder.
-///
-/// # Panics
-///
-/// With file and line, if a script is not one: a test can do nothing better.
+/// Every case of every script in a folder. Panics, with file and line, if a script is not one.
 pub(crate) fn load(folder: &Path) -> Vec<Case> {
     let listing = fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
     let mut paths: Vec<_> = listing.map(|entry| entry.expect("a folder entry").path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "http"));
     paths.sort();
-    let mut cases: Vec<Case> = Vec::new();
-    for path in paths {
+    assert!(!paths.is_empty(), "{} has no scripts", folder.display());
+    let read = |path: &PathBuf| {
         let file = path.file_name().unwrap_or_default().to_string_lossy();
-        let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{file}: {e}"));
-        cases.extend(parse(&file, &text).unwrap_or_else(|wrong| panic!("{wrong}")));
-    }
-    assert!(!cases.is_empty(), "{} has no scripts", folder.display());
-    cases
+        let text = fs::read_to_string(path).unwrap_or_else(|e| panic!("{file}: {e}"));
+        parse(&file, &text).unwrap_or_else(|wrong| panic!("{wrong}"))
+    };
+    paths.iter().flat_map(read).collect()
 }
 
-/// Reads one script; says where and why it is not one.
+/// Reads a script; says where and why it is not one.
 pub(crate) fn parse(file: &str, text: &str) -> Result<Vec<Case>, String> {
     let mut cases: Vec<Draft> = Vec::new();
     for (number, line) in text.lines().enumerate() {
@@ -146,16 +144,8 @@ impl Draft {
         let (mark, rest) = line.split_at_checked(2).unwrap_or((line, ""));
         let rest = if mark.ends_with(' ') { rest } else { rest.strip_prefix(' ').unwrap_or(rest) };
         match mark {
-            ">" | "> " => {
-                let bytes = unescape(rest)?;
-                let round = self.sending()?;
-                round.send.extend(bytes);
-                round.send.extend(b"\r\n");
-            }
-            ">|" => {
-                let bytes = unescape(rest)?;
-                self.sending()?.send.extend(bytes);
-            }
+            ">" | "> " => self.sending()?.send.extend([&unescape(rest)?[..], b"\r\n"].concat()),
+            ">|" => self.sending()?.send.extend(unescape(rest)?),
             ">." => self.sending()?.then_shut = true,
             "< " => return self.expectation(rest),
             "<~" => self.rule(Rule::Contains(unescape(rest)?))?,
@@ -169,10 +159,10 @@ impl Draft {
     /// The round that is still being sent.
     fn sending(&mut self) -> Result<&mut Round, String> {
         let rounds = &mut self.case.rounds;
+        if rounds.last().is_some_and(|round| round.then_shut) {
+            return Err("a client that stopped sending sends".to_string());
+        }
         if rounds.last().is_none_or(|round| !round.answers.is_empty()) {
-            if rounds.last().is_some_and(|round| round.then_shut) {
-                return Err("a client that stopped sending sends".to_string());
-            }
             rounds.push(Round::default());
         }
         rounds.last_mut().ok_or_else(|| "no round".to_string())
@@ -308,7 +298,9 @@ pub(crate) fn read_answer(bytes: &[u8], to_head: bool) -> Result<Option<(Answer,
 fn status(line: &str) -> Result<u16, String> {
     let rest = line.strip_prefix("HTTP/1.1 ").ok_or(format!("not a status line: {line:?}"))?;
     match rest.split_once(' ') {
-        Some((code, _reason)) if code.len() == 3 => code.parse().map_err(|e| format!("{line}: {e}")),
+        Some((code, _reason)) if code.len() == 3 => {
+            code.parse().map_err(|e| format!("{line}: {e}"))
+        }
         _ => Err(format!("not a status line: {line:?}")),
     }
 }
@@ -323,12 +315,8 @@ impl Answer {
 }
 
 impl Round {
-    /// Reads the answers that this round expects, and what came after them; none while they are
-    /// incomplete.
-    pub(crate) fn read<'b>(
-        &self,
-        received: &'b [u8],
-    ) -> Result<Option<(Vec<Answer>, &'b [u8])>, String> {
+    /// Reads the answers that this round expects; none while they are incomplete.
+    pub(crate) fn read<'b>(&self, received: &'b [u8]) -> Result<Option<Read<'b>>, String> {
         let mut rest = received;
         let mut answers = Vec::new();
         for expected in &self.answers {
@@ -378,15 +366,14 @@ impl Expected {
         }
         let has = |name| answer.field(name).map(|value| value.is_some());
         let closes = answer.field("Connection")? == Some(b"close");
-        if status < 200 {
-            let bare = answer.fields.is_empty();
-            return if bare { Ok(()) } else { Err("an interim answer with fields".to_string()) };
+        if status < 200 && answer.fields.is_empty() {
+            return Ok(());
         }
         if closing.is_some_and(|closing| closing != closes) {
             return Err(format!("says close: {closes}, which it is not to say"));
         }
-        if !has("Date")? || (status == 405 && !has("Allow")?) {
-            return Err("a field that must be there is missing".to_string());
+        if status < 200 || !has("Date")? || (status == 405 && !has("Allow")?) {
+            return Err("fields where none may be, or none where one must be".to_string());
         }
         self.rules.iter().try_for_each(|rule| {
             let kept = rule.holds(answer)?;

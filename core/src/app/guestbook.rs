@@ -186,6 +186,17 @@ mod tests {
     }
 
     #[test]
+    fn the_length_of_a_page_does_not_depend_on_the_count() {
+        let text = b"$VISITOR_COUNT$$GUEST_REMARKS$$PROBLEMS$$GUEST_NAME$$GUEST_REMARK$$STATUS$\
+            $REASON$$EXPLANATION$";
+        let load = |_| Ok::<_, crate::app::BadTemplate>(text.to_vec());
+        let templates = Templates::load(load).unwrap();
+        let shown = |visitor| page(&templates, 1, visitor, &Remarks::default());
+        assert!(shown(1234).starts_with(b"1,234<p class"));
+        assert_eq!(shown(1).len(), shown(999_999_999_999).len());
+    }
+
+    #[test]
     fn an_entry_is_trimmed_and_stored_as_the_original_did() {
         let entry = Entry::parse(b"guest-name=+Ada+&guest-remarks=%0D%0Aone%0D%0Atwo+").unwrap();
         assert_eq!(entry.into_item(), b"one\ntwo - Ada");

@@ -1,1 +1,270 @@
+//! What a head is made of: parts and where they stand, what its fields say, and its bounds, to
+//! the byte.
 
+use super::*;
+use std::{format, string::String, vec, vec::Vec};
+
+fn read(head: &str) -> Request {
+    parse(head.as_bytes()).expect("no refusal").expect("a whole head")
+}
+
+fn refused(head: &[u8]) -> Status {
+    let refusal = parse(head).expect_err("a refusal");
+    assert!(refusal.close, "nothing after it can be trusted: {}", refusal.why);
+    refusal.status
+}
+
+fn with(fields: &str) -> Request {
+    read(&format!("GET / HTTP/1.1\r\nHost: x\r\n{fields}\r\n"))
+}
+
+#[test]
+fn each_part_stands_where_its_span_says() {
+    let head = "\r\n\r\nPOST /a%20b?c=d HTTP/1.1\r\nHost:  x.y:80 \r\nOrigin: http://x.y\r\n\
+        CONTENT-TYPE: text/plain;a=b\r\nsec-fetch-site: none\r\n\r\n";
+    let more = format!("{head}GET /another");
+    let request = parse(more.as_bytes()).unwrap().unwrap();
+    let part = |span: Span| std::str::from_utf8(span.of(more.as_bytes())).unwrap();
+    assert_eq!(request.len, head.len(), "empty lines included, and no byte more");
+    assert_eq!(request.method, Method::Post);
+    assert_eq!(part(request.line), "POST /a%20b?c=d HTTP/1.1");
+    assert_eq!(part(request.target.path), "/a%20b");
+    assert_eq!(request.target.query.map(part), Some("c=d"));
+    assert_eq!(request.target.authority.map(part), None);
+    for (field, value) in [
+        (Field::Host, "x.y:80"),
+        (Field::Origin, "http://x.y"),
+        (Field::ContentType, "text/plain;a=b"),
+        (Field::SecFetchSite, "none"),
+    ] {
+        let found = request.field(&more.as_bytes()[..request.len], field);
+        assert_eq!(found, Some(value.as_bytes()), "{field:?}");
+    }
+}
+
+#[test]
+fn a_field_that_is_not_there_has_no_value_and_an_empty_one_has() {
+    let head = b"GET / HTTP/1.0\r\nOrigin: \t \r\nContent-Type:\r\n\r\n";
+    let request = parse(head).unwrap().unwrap();
+    assert_eq!(request.field(head, Field::Host), None);
+    assert_eq!(request.field(head, Field::Origin), Some(&b""[..]));
+    assert_eq!(request.field(head, Field::ContentType), Some(&b""[..]));
+}
+
+#[test]
+fn the_authority_of_an_absolute_target_replaces_host() {
+    let head = "GET http://a.b:1/c?d HTTP/1.1\r\nHost: x\r\n\r\n";
+    let request = read(head);
+    assert_eq!(request.field(head.as_bytes(), Field::Host), Some(&b"a.b:1"[..]));
+    assert_eq!(request.target.path.of(head.as_bytes()), b"/c");
+    assert_eq!(refused(b"GET http://a.b/ HTTP/1.1\r\n\r\n"), Status::BAD_REQUEST);
+}
+
+#[test]
+fn methods_are_known_by_their_case() {
+    for (name, method) in [
+        ("GET", Method::Get),
+        ("HEAD", Method::Head),
+        ("POST", Method::Post),
+        ("OPTIONS", Method::Options),
+        ("PUT", Method::Other),
+        ("DELETE", Method::Other),
+        ("PATCH", Method::Other),
+        ("TRACE", Method::Unknown),
+        ("get", Method::Unknown),
+        ("GETS", Method::Unknown),
+        ("POSTAL", Method::Unknown),
+        ("!", Method::Unknown),
+    ] {
+        assert_eq!(read(&format!("{name} / HTTP/1.1\r\nHost: x\r\n\r\n")).method, method);
+    }
+    let connect = read("CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_eq!(connect.method, Method::Unknown);
+}
+
+#[test]
+fn a_connection_is_kept_as_version_and_options_say() {
+    for (version, options, kept) in [
+        ("1.1", "", true),
+        ("1.1", "Connection: keep-alive\r\n", true),
+        ("1.1", "Connection: close\r\n", false),
+        ("1.1", "Connection: keep-alive\r\nConnection: close\r\n", false),
+        ("1.1", "Connection: a,\tCLOSE ,b\r\n", false),
+        ("1.1", "Connection: close-ish, clos\r\n", true),
+        ("1.0", "", false),
+        ("1.0", "Connection: Keep-Alive\r\n", true),
+        ("1.0", "Connection: close, keep-alive\r\n", false),
+        ("1.0", "Connection: upgrade\r\n", false),
+    ] {
+        let request = read(&format!("GET / HTTP/{version}\r\nHost: x\r\n{options}\r\n"));
+        assert_eq!(request.keep_alive, kept, "HTTP/{version} {options}");
+        assert_eq!(request.is_1_1, version == "1.1");
+    }
+}
+
+#[test]
+fn a_body_ends_where_exactly_one_field_says() {
+    for (fields, framing) in [
+        ("", Framing::None),
+        ("Content-Length: 0\r\n", Framing::None),
+        ("Content-Length: 5\r\n", Framing::Length(5)),
+        ("content-length:\t007 \r\n", Framing::Length(7)),
+        ("Content-Length: 18446744073709551615\r\n", Framing::Length(u64::MAX)),
+        ("Transfer-Encoding: chunked\r\n", Framing::Chunked),
+        ("TRANSFER-ENCODING: Chunked\r\n", Framing::Chunked),
+    ] {
+        assert_eq!(with(fields).framing, framing, "{fields}");
+    }
+    for fields in [
+        "Content-Length: 18446744073709551616\r\n",
+        "Content-Length: 5\r\nContent-Length: 6\r\n",
+        "Content-Length: 5\r\nA: b\r\nContent-Length: 0\r\n",
+        "Content-Length: 5,5\r\n",
+        "Content-Length: \r\n",
+        "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: identity\r\n",
+        "Transfer-Encoding: \r\n",
+    ] {
+        let head = format!("POST / HTTP/1.1\r\nHost: x\r\n{fields}\r\n");
+        assert_eq!(refused(head.as_bytes()), Status::BAD_REQUEST, "{fields}");
+    }
+    let old = b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n";
+    assert_eq!(refused(old), Status::BAD_REQUEST);
+}
+
+#[test]
+fn an_expectation_is_met_or_unknown_or_too_old_to_be_one() {
+    for (fields, expectation) in [
+        ("", Expectation::None),
+        ("Expect: 100-continue\r\n", Expectation::Continue),
+        ("expect: 100-CONTINUE\r\nExpect: 100-continue\r\n", Expectation::Continue),
+        ("Expect: 100-continue\r\nExpect: x\r\n", Expectation::Unknown),
+        ("Expect: x\r\nExpect: 100-continue\r\n", Expectation::Unknown),
+        ("Expect: 100-continue, x\r\n", Expectation::Unknown),
+    ] {
+        assert_eq!(with(fields).expectation, expectation, "{fields}");
+    }
+    let old = read("GET / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n");
+    assert_eq!(old.expectation, Expectation::None);
+}
+
+#[test]
+fn a_head_is_incomplete_up_to_its_last_byte() {
+    let head = b"\r\nGET /a?b HTTP/1.1\r\nHost: x\r\nA: b\r\n\r\n";
+    for cut in 0..head.len() {
+        assert!(matches!(parse(&head[..cut]), Ok(None)), "{cut}");
+    }
+    assert!(matches!(parse(head), Ok(Some(_))));
+}
+
+/// The head of a request whose line has so many bytes.
+fn line_of(bytes: usize) -> Vec<u8> {
+    let target = "a".repeat(bytes - "GET / HTTP/1.1".len());
+    format!("GET /{target} HTTP/1.1\r\nHost: x\r\n\r\n").into_bytes()
+}
+
+#[test]
+fn a_request_line_has_its_bound_to_the_byte() {
+    let most = limits::REQUEST_LINE_BYTES;
+    for before in ["", "\r\n", "\r\n\r\n"] {
+        let fits = [before.as_bytes(), &line_of(most)].concat();
+        assert!(matches!(parse(&fits), Ok(Some(_))));
+        for cut in [most - 1, most, most + 1, most + 2, most + 3] {
+            let part = &fits[..before.len() + cut];
+            assert!(matches!(parse(part), Ok(None)), "{cut} bytes of a line that fits");
+        }
+        let longer = [before.as_bytes(), &line_of(most + 1)].concat();
+        assert_eq!(refused(&longer), Status::URI_TOO_LONG);
+    }
+    assert_eq!(refused(&line_of(most + 100)[..most + 50]), Status::URI_TOO_LONG, "no end in sight");
+}
+
+/// A head of so many bytes, most of them in one field.
+fn head_of(bytes: usize) -> Vec<u8> {
+    let frame = "GET / HTTP/1.1\r\nHost: x\r\nCookie: \r\n\r\n".len();
+    let cookie = "c".repeat(bytes - frame);
+    format!("GET / HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\n\r\n").into_bytes()
+}
+
+#[test]
+fn a_head_has_its_bound_to_the_byte() {
+    let most = limits::HEAD_BYTES;
+    let fits = head_of(most);
+    assert_eq!(fits.len(), most);
+    assert!(matches!(parse(&fits), Ok(Some(_))));
+    assert!(matches!(parse(&fits[..most - 1]), Ok(None)));
+    let followed = [&fits[..], b"GET / HTTP/1.1\r\n"].concat();
+    assert!(matches!(parse(&followed), Ok(Some(_))), "what follows a head is not of it");
+    let after_lines = [b"\r\n\r\n", &fits[..]].concat();
+    assert!(matches!(parse(&after_lines), Ok(Some(_))), "nor is what comes before");
+    let longer = head_of(most + 1);
+    assert_eq!(refused(&longer), Status::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    let endless = &head_of(2 * most)[..most + 1];
+    assert_eq!(refused(endless), Status::REQUEST_HEADER_FIELDS_TOO_LARGE);
+}
+
+#[test]
+fn fields_have_their_bound_to_the_one() {
+    let head = |fields: usize| {
+        let others: String = "A: b\r\n".repeat(fields - 1);
+        format!("GET / HTTP/1.1\r\nHost: x\r\n{others}\r\n").into_bytes()
+    };
+    assert!(matches!(parse(&head(limits::FIELDS)), Ok(Some(_))));
+    let refusal = refused(&head(limits::FIELDS + 1));
+    assert_eq!(refusal, Status::REQUEST_HEADER_FIELDS_TOO_LARGE);
+}
+
+#[test]
+fn a_few_empty_lines_are_forgiven_and_not_one_more() {
+    let after = |lines: usize| format!("{}GET / HTTP/1.1\r\nHost: x\r\n\r\n", "\r\n".repeat(lines));
+    for lines in 0..=limits::EMPTY_LINES {
+        assert!(matches!(parse(after(lines).as_bytes()), Ok(Some(_))), "{lines}");
+    }
+    assert_eq!(refused(after(limits::EMPTY_LINES + 1).as_bytes()), Status::BAD_REQUEST);
+}
+
+#[test]
+fn what_is_within_bounds_need_not_be_read_again_and_what_is_not_must_be() {
+    let line = limits::REQUEST_LINE_BYTES + 2 * limits::EMPTY_LINES;
+    assert!(within_bounds(&vec![b'a'; line]));
+    assert!(!within_bounds(&vec![b'a'; line + 1]), "a line without an end");
+    let mut head = vec![b'a'; limits::HEAD_BYTES];
+    head[100] = b'\n';
+    assert!(within_bounds(&head));
+    head.push(b'a');
+    assert!(!within_bounds(&head), "a head without an end");
+}
+
+#[test]
+fn a_version_is_told_from_a_line_that_is_none() {
+    for (line, status) in [
+        ("GET / HTTP/2.0", Status::HTTP_VERSION_NOT_SUPPORTED),
+        ("GET / HTTP/0.9", Status::HTTP_VERSION_NOT_SUPPORTED),
+        ("GET / HTTP/9.9", Status::HTTP_VERSION_NOT_SUPPORTED),
+        ("GET / HTTP/x.1", Status::BAD_REQUEST),
+        ("GET / http/1.1", Status::BAD_REQUEST),
+        ("GET / HTTP/1.11", Status::BAD_REQUEST),
+        ("GET /", Status::BAD_REQUEST),
+        ("GET /a b HTTP/1.1", Status::BAD_REQUEST),
+        ("GET /  HTTP/1.1", Status::BAD_REQUEST),
+    ] {
+        let head = format!("{line}\r\nHost: x\r\n\r\n");
+        assert_eq!(refused(head.as_bytes()), status, "{line}");
+    }
+}
+
+#[test]
+fn a_head_that_can_not_be_read_leaves_its_first_line_for_the_log() {
+    let line = |input: &[u8]| {
+        let request = Request::unreadable(input);
+        assert_eq!(request.len, 0);
+        request.line.of(input).to_vec()
+    };
+    assert_eq!(line(b"GET /x\r\nHost: y\r\n"), b"GET /x");
+    assert_eq!(line(b"GET /x\nHost"), b"GET /x");
+    assert_eq!(line(b"GET /x"), b"GET /x");
+    assert_eq!(line(b""), b"");
+    assert_eq!(line(&[b'x'; 70_000]).len(), limits::REQUEST_LINE_BYTES);
+}

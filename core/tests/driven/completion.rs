@@ -126,9 +126,8 @@ impl<'c> Ring<'c> {
     }
 
     fn start(&mut self, task: Task, long_ms: u64) {
-        let never = self.manner == Manner::Wild
-            && !matches!(task, Task::Open(_))
-            && self.dice.once_in(10);
+        let never =
+            self.manner == Manner::Wild && !matches!(task, Task::Open(_)) && self.dice.once_in(10);
         let at_ms = self.client.now.ms + self.delay(20, long_ms);
         self.owed = Some((if never { u64::MAX } else { at_ms }, task));
     }
@@ -152,7 +151,8 @@ impl<'c> Ring<'c> {
         let feed = self.feed.front().map(|(at, _)| *at);
         let stale = self.stale.iter().map(|(at, _)| *at).min();
         let next = [deadline, owed, feed, stale].into_iter().flatten().min();
-        let now_ms = next.expect("a connection that nothing will ever wake").max(self.client.now.ms);
+        let now_ms =
+            next.expect("a connection that nothing will ever wake").max(self.client.now.ms);
         self.client.now = Moment { ms: now_ms, unix_s: START.unix_s };
         if self.manner == Manner::Wild && self.dice.once_in(300) {
             return self.client.conn.hung_up();
@@ -163,9 +163,13 @@ impl<'c> Ring<'c> {
         let is_now = |at: Option<u64>| at.is_some_and(|at| at <= now_ms);
         if is_now(stale) {
             self.report_stale(now_ms);
-        } else if is_now(feed) && let Some((_, bytes)) = self.feed.pop_front() {
+        } else if is_now(feed)
+            && let Some((_, bytes)) = self.feed.pop_front()
+        {
             self.client.conn.received(bytes);
-        } else if is_now(owed) && let Some((_, task)) = self.owed.take() {
+        } else if is_now(owed)
+            && let Some((_, task)) = self.owed.take()
+        {
             self.pay(task);
         }
     }
@@ -223,7 +227,8 @@ fn check_wire(out: &[u8], log: &[Record]) -> Result<(), String> {
     let mut rest = out;
     let mut records = log.iter();
     while !rest.is_empty() {
-        let to_head = records.as_slice().first().is_some_and(|record| record.line.starts_with("HEAD"));
+        let to_head =
+            records.as_slice().first().is_some_and(|record| record.line.starts_with("HEAD"));
         let read = read_answer(rest, to_head)?.ok_or("an answer was cut short")?;
         rest = &rest[read.1..];
         if read.0.status < 200 {
@@ -268,9 +273,8 @@ fn in_a_calm_world_the_answers_are_those_of_a_driver_that_blocks() {
     for_each_case(|case| {
         // Whether a client waits for 100, or stops before its answer, is a matter of time here.
         let interim = |answer: &crate::script::Expected| answer.statuses == [100];
-        let timely = |round: &crate::script::Round| {
-            round.then_shut || round.answers.iter().any(interim)
-        };
+        let timely =
+            |round: &crate::script::Round| round.then_shut || round.answers.iter().any(interim);
         if case.rounds.iter().any(timely) {
             return Ok(());
         }

@@ -1,1 +1,270 @@
-//! x
+//! What a connection waits for, how long, and what comes of it when it waited in vain. Each
+//! deadline is held to its last millisecond.
+
+use zero_core::{Closing, Limits, Patience, Sent, Want};
+
+use crate::client::{Client, SIGNED, get};
+
+/// Lets all the time pass that is left, but for a millisecond, and then that one.
+fn run_out(client: &mut Client) {
+    let (on, left) = client.patience().expect("a deadline");
+    client.later(left - 1);
+    let (end, answers) = (client.end, client.log.len());
+    client.settle_unless_owed();
+    assert_eq!((client.end, client.log.len()), (end, answers), "{on:?} a millisecond early");
+    client.later(1);
+    client.settle();
+}
+
+impl Client {
+    /// Polls: whatever is owed stays owed.
+    fn settle_unless_owed(&mut self) {
+        match self.poll() {
+            Want::Wait | Want::Read => {}
+            other => panic!("{other:?} although there is time"),
+        }
+    }
+}
+
+fn status_line(client: &Client) -> &str {
+    let end = client.out.iter().position(|&byte| byte == b'\r').unwrap_or(0);
+    std::str::from_utf8(&client.out[..end]).expect("a status line")
+}
+
+#[test]
+fn the_first_head_is_due_from_the_accept_on() {
+    let mut client = Client::new();
+    client.settle();
+    assert_eq!(client.patience(), Some((Patience::Head, 10_000)));
+    assert!(client.conn.is_idle() && !client.conn.has_served());
+    client.later(9_000);
+    client.push(b"GET /hello.txt HTTP/1.1\r\n");
+    assert_eq!(client.patience(), Some((Patience::Head, 1_000)), "a line earns no time");
+    run_out(&mut client);
+    assert_eq!(status_line(&client), "HTTP/1.1 408 Request Timeout");
+    assert!(client.shut, "and that closes");
+    assert_eq!(client.log[0].line, "GET /hello.txt HTTP/1.1");
+}
+
+#[test]
+fn a_client_that_never_says_a_word_is_told_so() {
+    let mut client = Client::new();
+    client.settle();
+    run_out(&mut client);
+    assert_eq!(client.statuses(), [408]);
+    assert_eq!(client.log[0].line, "");
+}
+
+#[test]
+fn a_client_that_sends_a_byte_at_a_time_gets_no_more_time() {
+    let mut client = Client::new();
+    client.settle();
+    let mut sent = 0;
+    for byte in get("/hello.txt").chunks(1).cycle().take(36) {
+        client.later(400);
+        client.push(byte);
+        sent += 1;
+        if client.shut {
+            break;
+        }
+    }
+    assert_eq!((client.statuses(), sent), (vec![408], 25), "10 s are 25 times 400 ms");
+}
+
+#[test]
+fn another_head_is_due_from_its_first_byte_on() {
+    let mut client = Client::new();
+    client.get("/hello.txt");
+    assert_eq!(client.patience(), Some((Patience::NextRequest, 15_000)));
+    client.later(14_999);
+    client.push(b"G");
+    assert_eq!(client.patience(), Some((Patience::Head, 10_000)));
+    client.later(5_000);
+    client.push(b"ET /hello.txt ");
+    assert_eq!(client.patience(), Some((Patience::Head, 5_000)));
+    run_out(&mut client);
+    assert_eq!(client.statuses(), [200, 408]);
+}
+
+#[test]
+fn a_head_that_was_pipelined_in_part_is_due_from_the_answer_on() {
+    let mut client = Client::new();
+    client.push(&[&get("/hello.txt")[..], b"GET /he"].concat());
+    assert_eq!(client.patience(), Some((Patience::Head, 10_000)));
+    assert!(!client.conn.is_idle());
+    run_out(&mut client);
+    assert_eq!(client.statuses(), [200, 408]);
+}
+
+#[test]
+fn silence_between_requests_ends_without_a_word() {
+    let mut client = Client::new();
+    client.get("/hello.txt");
+    assert!(client.conn.is_idle() && client.conn.has_served());
+    let answered = client.out.len();
+    run_out(&mut client);
+    assert_eq!(client.end, Some(Closing::Idle));
+    assert_eq!(client.out.len(), answered);
+}
+
+#[test]
+fn idle_time_begins_anew_with_each_answer() {
+    let mut client = Client::new();
+    for _ in 0..5 {
+        client.get("/hello.txt");
+        assert_eq!(client.patience(), Some((Patience::NextRequest, 15_000)));
+        client.later(14_000);
+    }
+    assert_eq!(client.statuses(), [200; 5]);
+}
+
+#[test]
+fn a_body_that_stops_coming_is_refused() {
+    let mut client = Client::new();
+    client.push(&SIGNED[..SIGNED.len() - 1]);
+    assert_eq!(client.patience(), Some((Patience::Body, 15_000 + 33 * 2)));
+    run_out(&mut client);
+    assert_eq!(client.statuses(), [408]);
+    assert!(client.shut);
+    assert_eq!(client.store.remarks.len(), 0, "half a form is no form");
+}
+
+#[test]
+fn a_body_earns_time_by_its_least_rate() {
+    let head = b"POST /missing HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n";
+    // 500 bytes a second is enough; 400 is not.
+    for (rate, expected) in [(500, vec![404]), (400, vec![408])] {
+        let mut client = Client::new();
+        client.push(head);
+        for _ in 0..60_000 / rate {
+            client.later(1_000);
+            client.push(&vec![b'x'; rate]);
+        }
+        assert_eq!(client.statuses(), expected, "{rate} bytes a second");
+    }
+}
+
+#[test]
+fn a_store_that_does_not_answer_costs_the_guestbook_and_nothing_else() {
+    for request in [&get("/guestbook")[..], SIGNED] {
+        let mut client = Client::new();
+        client.conn.received(request);
+        let Want::Ask(ticket, query) = client.poll() else { panic!("a question") };
+        assert_eq!(client.patience(), Some((Patience::Store, 5_000)));
+        run_out(&mut client);
+        let out = String::from_utf8(client.take()).expect("a page");
+        assert!(out.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{out}");
+        assert!(out.contains("\r\nRetry-After: 5\r\n"), "{out}");
+        assert!(!out.contains("Connection: close"), "{out}");
+        client.get("/hello.txt");
+        // The answer comes after all, while the next question waits for its own.
+        client.conn.received(&get("/guestbook"));
+        let Want::Ask(next, _) = client.poll() else { panic!("another question") };
+        assert_ne!(ticket, next);
+        let stale = client.store.ask(&query);
+        client.conn.answered(ticket, stale);
+        assert!(matches!(client.poll(), Want::Wait), "an old ticket answers nothing");
+        let reply = client.store.ask(&query);
+        client.conn.answered(next, reply);
+        client.settle();
+        assert_eq!(client.statuses(), [503, 200, 200], "and it heals by itself");
+    }
+}
+
+#[test]
+fn a_page_that_is_not_taken_ends_the_connection() {
+    let mut client = Client::new();
+    client.conn.received(&get("/guestbook/thanks"));
+    let transmit = client.sending();
+    assert_eq!(client.patience(), Some((Patience::Delivery, 15_000)));
+    run_out(&mut client);
+    assert_eq!(client.end, Some(Closing::TooSlow));
+    assert!(client.conn.sent(transmit, Sent::Whole).is_none());
+}
+
+#[test]
+fn an_encouragement_that_is_not_taken_ends_the_connection() {
+    let mut client = Client::new();
+    client.conn.received(
+        b"POST /guestbook HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\
+        Content-Type: application/x-www-form-urlencoded\r\n\r\n",
+    );
+    let transmit = client.sending();
+    assert_eq!(transmit.head, b"HTTP/1.1 100 Continue\r\n\r\n");
+    assert_eq!(client.patience(), Some((Patience::Delivery, 15_000)));
+    run_out(&mut client);
+    assert_eq!(client.end, Some(Closing::TooSlow));
+}
+
+#[test]
+fn each_piece_of_a_file_has_its_own_deadline() {
+    let mut client = Client::new();
+    client.site.add("large.bin", vec![0; 600 * 1024]);
+    client.conn.received(&get("/large.bin"));
+    let Want::Open(path) = client.poll() else { panic!("a file is opened") };
+    client.conn.opened(client.site.open(&path));
+    for _ in 0..2 {
+        let piece = client.sending();
+        assert_eq!(client.patience(), Some((Patience::Delivery, 15_000)));
+        client.later(14_999);
+        assert!(matches!(client.poll(), Want::Wait));
+        client.deliver(piece);
+    }
+    let _last = client.sending();
+    run_out(&mut client);
+    assert_eq!(client.end, Some(Closing::TooSlow));
+    assert_eq!(client.conn.unfinished().map(|served| served.body_bytes), Some(512 * 1024));
+}
+
+#[test]
+fn a_file_may_take_its_time_to_be_opened() {
+    let mut client = Client::new();
+    client.conn.received(&get("/hello.txt"));
+    let Want::Open(path) = client.poll() else { panic!("a file is opened") };
+    client.later(3_600_000);
+    assert!(matches!(client.poll(), Want::Wait));
+    client.conn.opened(client.site.open(&path));
+    client.settle();
+    assert_eq!(client.statuses(), [200]);
+}
+
+#[test]
+fn lingering_ends_by_itself() {
+    let mut client = Client::new();
+    client.push(b"nonsense\r\n");
+    assert_eq!(client.patience(), Some((Patience::Goodbye, 2_000)));
+    client.later(1_000);
+    client.push(b"and more of it");
+    assert_eq!(client.patience(), Some((Patience::Goodbye, 1_000)), "input earns no time");
+    run_out(&mut client);
+    assert_eq!(client.end, Some(Closing::Done));
+}
+
+#[test]
+fn an_operator_may_set_every_deadline() {
+    let mut client = Client::with(Limits {
+        keep_alive_timeout_ms: 1,
+        header_timeout_ms: 2,
+        body_timeout_ms: 3,
+        send_timeout_ms: 4,
+        store_timeout_ms: 5,
+        linger_timeout_ms: 6,
+        ..Limits::default()
+    });
+    client.settle();
+    assert_eq!(client.patience(), Some((Patience::Head, 2)));
+    client.get("/hello.txt");
+    assert_eq!(client.patience(), Some((Patience::NextRequest, 1)));
+    client.push(&SIGNED[..SIGNED.len() - 34]);
+    assert_eq!(client.patience(), Some((Patience::Body, 3)));
+    client.conn.received(&SIGNED[SIGNED.len() - 34..]);
+    let Want::Ask(ticket, query) = client.poll() else { panic!("a question") };
+    assert_eq!(client.patience(), Some((Patience::Store, 5)));
+    let reply = client.store.ask(&query);
+    client.conn.answered(ticket, reply);
+    let transmit = client.sending();
+    assert_eq!(client.patience(), Some((Patience::Delivery, 4)));
+    client.deliver(transmit);
+    client.push(b"nonsense\r\n");
+    assert_eq!(client.patience(), Some((Patience::Goodbye, 6)));
+}

@@ -22,9 +22,7 @@ fn at(name: &'static str, input: &[u8], owes: bool) -> At {
         client.conn.received(input);
         Some(client.poll())
     } else {
-        if !input.is_empty() {
-            client.push(input);
-        }
+        client.push(input);
         None
     };
     At { name, client, owed }

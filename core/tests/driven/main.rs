@@ -7,8 +7,8 @@ mod deadlines;
 mod endings;
 mod files;
 mod guestbook;
-mod limits;
 mod half_close;
+mod limits;
 #[path = "../../../tests/support/script.rs"]
 mod script;
 mod script_tests;

@@ -1,4 +1,4 @@
-//! The lists of the embedded store: each item has a place, and places only grow at both ends.
+//! The lists of the embedded store: each item has a place, outside of all others when it is added.
 //!
 //! So an end is found, and walked from, through the index: the last page of the guestbook costs
 //! the same with ten remarks as with ten million. The middle costs a walk from the nearer end.
@@ -89,17 +89,16 @@ impl Database {
     pub(super) fn push(&mut self, list: &[u8], items: &[&[u8]], end: End) -> Result<()> {
         self.page = None;
         let (outermost, step) = match end {
-            End::Head => ("SELECT min(place) FROM items WHERE list = ?1", -1),
-            End::Tail => ("SELECT max(place) FROM items WHERE list = ?1", 1),
+            End::Head => ("SELECT min(place) FROM items", -1),
+            End::Tail => ("SELECT max(place) FROM items", 1),
         };
-        let found: Option<i64> =
-            self.statement(outermost)?.query_row([Bytes(list)], |row| row.get(0))?;
+        let found: Option<i64> = self.statement(outermost)?.query_row([], |row| row.get(0))?;
         let mut place = found.unwrap_or(0);
         let mut insert = self.statement("INSERT INTO items VALUES (?1, ?2, ?3)")?;
         for item in items {
             // At the end of all integers the place is taken, and SQLite refuses the second item.
             place = place.saturating_add(step);
-            insert.execute(params![Bytes(list), place, Bytes(item)])?;
+            insert.execute(params![place, Bytes(list), Bytes(item)])?;
         }
         Ok(())
     }
@@ -129,11 +128,11 @@ impl Database {
         self.page = None;
         let delete = match end {
             End::Head => {
-                "DELETE FROM items WHERE list = ?1 AND place IN (SELECT place FROM items
+                "DELETE FROM items WHERE place IN (SELECT place FROM items
                  WHERE list = ?1 AND item = ?2 ORDER BY place LIMIT ?3)"
             }
             End::Tail => {
-                "DELETE FROM items WHERE list = ?1 AND place IN (SELECT place FROM items
+                "DELETE FROM items WHERE place IN (SELECT place FROM items
                  WHERE list = ?1 AND item = ?2 ORDER BY place DESC LIMIT ?3)"
             }
         };
@@ -145,11 +144,11 @@ impl Database {
         self.page = None;
         let delete = match end {
             End::Head => {
-                "DELETE FROM items WHERE list = ?1 AND place IN (SELECT place FROM items
+                "DELETE FROM items WHERE place IN (SELECT place FROM items
                  WHERE list = ?1 ORDER BY place LIMIT ?2)"
             }
             End::Tail => {
-                "DELETE FROM items WHERE list = ?1 AND place IN (SELECT place FROM items
+                "DELETE FROM items WHERE place IN (SELECT place FROM items
                  WHERE list = ?1 ORDER BY place DESC LIMIT ?2)"
             }
         };

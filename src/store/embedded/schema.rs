@@ -3,8 +3,11 @@
 //! ```text
 //! strings   key, value             a counter is an integer here
 //! lists     key, length            kept by triggers, so that a tool may add and delete items too
-//! items     list, place, item      in order of place; a place that was deleted stays empty
+//! items     place, list, item      in order of place; a place that was deleted stays empty
 //! ```
+//!
+//! Long values are why these are tables with a rowid, `place` or SQLite's own: in a search through
+//! one without, SQLite would read them to compare the rows.
 //!
 //! What is written goes to a log beside the file first, and from there to the file whenever the
 //! log has grown to 4 MiB (<https://sqlite.org/wal.html>).
@@ -36,11 +39,10 @@ const APPLICATION_ID: i32 = i32::from_be_bytes(*b"Zero");
 const SCHEMA_VERSION: i32 = 1;
 
 const SCHEMA: &str = "
-    CREATE TABLE strings (key TEXT NOT NULL PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
-    CREATE TABLE lists (key TEXT NOT NULL PRIMARY KEY, length INTEGER NOT NULL) WITHOUT ROWID;
-    CREATE TABLE items (
-        list TEXT NOT NULL, place INTEGER NOT NULL, item TEXT NOT NULL, PRIMARY KEY (list, place)
-    ) WITHOUT ROWID;
+    CREATE TABLE strings (key TEXT NOT NULL PRIMARY KEY, value NOT NULL);
+    CREATE TABLE lists (key TEXT NOT NULL PRIMARY KEY, length INTEGER NOT NULL);
+    CREATE TABLE items (place INTEGER PRIMARY KEY, list TEXT NOT NULL, item TEXT NOT NULL);
+    CREATE INDEX items_of_list ON items (list);
     CREATE TRIGGER item_added AFTER INSERT ON items BEGIN
         INSERT INTO lists VALUES (new.list, 1) ON CONFLICT DO UPDATE SET length = length + 1;
     END;
@@ -189,7 +191,7 @@ mod tests {
             rows.map(|row| row.unwrap()).collect()
         };
         tool.execute_batch(
-            "INSERT INTO items VALUES ('a', 1, 'x'), ('a', 2, 'spam'), ('b', 1, 'y')",
+            "INSERT INTO items (list, item) VALUES ('a', 'x'), ('a', 'spam'), ('b', 'y')",
         )
         .unwrap();
         assert_eq!(lengths(), [("a".to_string(), 2), ("b".to_string(), 1)]);

@@ -1,4 +1,4 @@
-//! The loop of the embedded store: one thread, epoll(7), and a [turn](super::turn) for all who
+//! The loop of the embedded store: one thread, epoll(7), and a [turn] for all who
 //! have asked something.
 
 use std::convert::Infallible;
@@ -130,8 +130,8 @@ impl Service {
         }
     }
 
-    /// Something has happened to a client that waits for it. A client leaves in its turn at the
-    /// earliest, so every event of one wait finds the client that it is about.
+    /// Something has happened to a client that may wait for it. One wait tells of a client once,
+    /// so the client is there: it can have left only since an earlier wait, and its key with it.
     fn stir(&mut self, key: usize) -> Result<()> {
         match self.clients[key].waits_for() {
             Wait::Input => self.due.push(key),
@@ -154,13 +154,11 @@ impl Service {
         }
         let starts = std::iter::once(0).chain(ends.iter().copied());
         let inputs = starts.zip(&ends).map(|(start, &end)| &self.input[start..end]);
-        let inputs: Vec<&[u8]> = inputs.collect();
-        let mut shares: Vec<Share<'_>> = inputs.iter().map(|input| Share::new(input)).collect();
+        let mut shares: Vec<Share<'_>> = inputs.map(Share::new).collect();
         turn::answer(&mut self.database, &mut shares, &mut self.replies);
-        for ((&key, input), share) in due.iter().zip(inputs).zip(shares) {
+        for (&key, share) in due.iter().zip(shares) {
             let client = &mut self.clients[key];
-            let (taken, more) = share.taken;
-            client.keep(&input[taken..], more);
+            client.keep(share.rest, share.more);
             if share.closes {
                 client.end();
             }

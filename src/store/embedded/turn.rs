@@ -21,12 +21,12 @@ const REPLY_BYTES_PER_TURN: usize = 256 * 1024;
 
 /// What one client asks in a turn.
 pub(super) struct Share<'a> {
-    /// Each with where it ends in the client's input.
-    requests: Vec<(Request<'a>, usize)>,
-    /// How much of the input they are, and whether there may be more in the rest.
-    decoded: (usize, bool),
-    /// How much of the input is done with, and whether there may be more in the rest.
-    pub(super) taken: (usize, bool),
+    /// Each with what the client has sent behind it.
+    requests: Vec<(Request<'a>, &'a [u8])>,
+    /// What of its input is left for later.
+    pub(super) rest: &'a [u8],
+    /// Whether there may be whole requests in the rest.
+    pub(super) more: bool,
     /// Where the replies are among those of the turn.
     pub(super) replies: Range<usize>,
     /// Whether the connection ends behind these replies.
@@ -37,28 +37,26 @@ impl<'a> Share<'a> {
     /// The requests in `input`, up to a bound.
     pub(super) fn new(input: &'a [u8]) -> Share<'a> {
         let mut requests = Vec::new();
-        let mut at = 0;
+        let mut rest = input;
         while requests.len() < REQUESTS_PER_TURN {
-            let request = match resp::decode(&input[at..]) {
+            let request = match resp::decode(rest) {
                 Ok(Some((value, taken))) => {
-                    at += taken;
+                    rest = &rest[taken..];
                     Request::new(value)
                 }
                 Ok(None) => break,
                 Err(garbage) => Err(garbage),
             };
-            match request {
-                Ok(Some(request)) => requests.push((request, at)),
-                Ok(None) => {}
-                Err(_) => requests.push((Request::garbage(), at)),
-            }
-            if requests.last().is_some_and(|(request, _)| request.closes()) {
-                at = input.len();
+            let Some(request) = request.unwrap_or(Some(Request::garbage())) else { continue };
+            let closes = request.closes();
+            requests.push((request, rest));
+            if closes {
+                rest = &[];
                 break;
             }
         }
-        let decoded = (at, requests.len() == REQUESTS_PER_TURN);
-        Share { requests, decoded, taken: (0, false), replies: 0..0, closes: false }
+        let more = requests.len() == REQUESTS_PER_TURN;
+        Share { requests, rest, more, replies: 0..0, closes: false }
     }
 
     /// Answers the requests in their order until that is enough. With a `refusal`, that is what
@@ -70,19 +68,24 @@ impl<'a> Share<'a> {
         refusal: Option<&str>,
     ) -> rusqlite::Result<()> {
         let start = replies.len();
-        self.taken = self.decoded;
-        for (i, (request, _)) in self.requests.iter().enumerate() {
-            if replies.len() - start > REPLY_BYTES_PER_TURN {
-                self.taken = (self.requests[i - 1].1, true);
-                break;
-            }
+        let mut answered = 0;
+        for (request, _) in &self.requests {
             match (request.answer(database, replies, refusal), refusal) {
                 (Ok(()), _) => {}
                 // There is no transaction: it failed alone.
                 (Err(error), Some(_)) => refuse(replies, &sentence(database, &error)),
                 (Err(error), None) => return Err(error),
             }
+            answered += 1;
             self.closes = request.closes();
+            if replies.len() - start > REPLY_BYTES_PER_TURN {
+                break;
+            }
+        }
+        if answered < self.requests.len() {
+            (self.rest, self.more) = (self.requests[answered - 1].1, true);
+            // Should this turn fail, they are as little part of it.
+            self.requests.truncate(answered);
         }
         self.replies = start..replies.len();
         Ok(())
@@ -138,7 +141,7 @@ mod tests {
         let mut replies = Vec::new();
         answer(database, &mut shares, &mut replies);
         std::array::from_fn(|i| {
-            assert_eq!(shares[i].taken, (inputs[i].len(), false));
+            assert!(shares[i].rest.is_empty() && !shares[i].more);
             let replies = &replies[shares[i].replies.clone()];
             String::from_utf8_lossy(replies).replace("\r\n", " ")
         })
@@ -212,26 +215,40 @@ mod tests {
     }
 
     #[test]
+    fn what_is_left_for_the_next_turn_is_no_part_of_one_that_fails() {
+        let (mut database, _folder) = open("turn-left");
+        let echo = format!("ECHO {}", "x".repeat(REPLY_BYTES_PER_TURN));
+        let wires = [wire(&[&echo, "INCR n"]), wire(&["INCR m"])];
+        let mut shares: Vec<Share<'_>> = wires.iter().map(|wire| Share::new(wire)).collect();
+        database.connection.pragma_update(None, "query_only", true).unwrap();
+        let mut replies = Vec::new();
+        answer(&mut database, &mut shares, &mut replies);
+        assert_eq!((shares[0].rest, shares[0].more), (&wire(&["INCR n"])[..], true));
+        assert!(replies[..shares[0].replies.end].ends_with(b"x\r\n"));
+        assert!(replies[shares[1].replies.clone()].starts_with(b"-ERR cannot use /"));
+    }
+
+    #[test]
     fn a_share_is_bounded_and_the_rest_is_for_the_next_turn() {
         let (mut database, _folder) = open("turn-bounds");
         let many = wire(&vec!["PING"; REQUESTS_PER_TURN + 1]);
         let mut share = Share::new(&many);
         let mut replies = Vec::new();
         answer(&mut database, std::slice::from_mut(&mut share), &mut replies);
-        assert_eq!(share.taken, (many.len() - wire(&["PING"]).len(), true));
+        assert_eq!((share.rest, share.more), (&wire(&["PING"])[..], true));
 
         let echo = format!("ECHO {}", "x".repeat(REPLY_BYTES_PER_TURN));
         let long = wire(&[&echo, "QUIT"]);
         let mut share = Share::new(&long);
         answer(&mut database, std::slice::from_mut(&mut share), &mut replies);
-        assert_eq!(share.taken, (wire(&[&echo]).len(), true));
+        assert_eq!((share.rest, share.more), (&wire(&["QUIT"])[..], true));
         assert!(!share.closes);
-        let mut share = Share::new(&long[share.taken.0..]);
+        let mut share = Share::new(share.rest);
         answer(&mut database, std::slice::from_mut(&mut share), &mut replies);
         assert!(share.closes && replies.ends_with(b"+OK\r\n"));
 
         // What asks nothing doesn't stay.
         let nothing = b"*0\r\n*-1\r\n*1\r\n$4";
-        assert_eq!(Share::new(nothing).decoded, (9, false));
+        assert_eq!(Share::new(nothing).rest, b"*1\r\n$4");
     }
 }
