@@ -235,7 +235,11 @@ impl Serve {
                 send_timeout_ms: self.send_timeout.0,
                 ..Limits::default()
             },
-            log_format: self.access_log.unwrap_or(if watched { Format::Common } else { Format::Off }),
+            log_format: self.access_log.unwrap_or(if watched {
+                Format::Common
+            } else {
+                Format::Off
+            }),
             log_file: self.log_file,
             grace_ms: self.grace.0,
         })
@@ -265,7 +269,8 @@ fn if_there(folder: &str) -> Option<PathBuf> {
 /// The file of the embedded store, unless one is named: in the user's state directory (XDG Base
 /// Directory Specification).
 fn embedded_store() -> Result<Choice, String> {
-    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let absolute =
+        |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let state = absolute("XDG_STATE_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
         .ok_or("neither HOME nor XDG_STATE_HOME is set; name a store with --store embedded:FILE")?;
@@ -291,7 +296,9 @@ mod tests {
         assert_eq!(options("z preforked").unwrap().workers, 100);
         assert_eq!(options("z epoll").unwrap().workers, 1);
         assert_eq!(options("z epoll --workers 3").unwrap().workers, 3);
-        assert!(options("z threaded --workers 3").is_err_and(|e| e.contains("leave --workers out")));
+        assert!(
+            options("z threaded --workers 3").is_err_and(|e| e.contains("leave --workers out"))
+        );
         for words in ["z epoll --workers 0", "z epoll --workers 2000", "z epoll --workers x"] {
             assert!(options(words).is_err(), "{words}");
         }

@@ -117,7 +117,8 @@ impl Outgoing {
             },
         };
         let held_back = head.len() + in_memory.len() < self.left();
-        let more = if held_back || self.transmit.more { SendFlags::MORE } else { SendFlags::empty() };
+        let more =
+            if held_back || self.transmit.more { SendFlags::MORE } else { SendFlags::empty() };
         let slices = [IoSlice::new(head), IoSlice::new(in_memory)];
         let count = send(client, &slices, more | SendFlags::NOSIGNAL)?;
         let of_head = count.min(head.len());
@@ -133,7 +134,11 @@ impl Outgoing {
 }
 
 /// A single buffer is a little cheaper to send than a list of them.
-fn send(client: &Client, [head, body]: &[IoSlice<'_>; 2], flags: SendFlags) -> Result<usize, Errno> {
+fn send(
+    client: &Client,
+    [head, body]: &[IoSlice<'_>; 2],
+    flags: SendFlags,
+) -> Result<usize, Errno> {
     if body.is_empty() {
         net::send(client, head, flags)
     } else if head.is_empty() {

@@ -219,7 +219,8 @@ mod tests {
         let board = Scoreboard::new().unwrap();
         let now = Moment { ms: 0, unix_s: 784_111_777 };
         let mut log = Log::new(&sink, board);
-        let line = Served { request_line: b"GET / HTTP/1.1", status: 200, body_bytes: 7, started_ms: 0 };
+        let line =
+            Served { request_line: b"GET / HTTP/1.1", status: 200, body_bytes: 7, started_ms: 0 };
         for _ in 0..1000 {
             log.record(&line, IpAddr::from([127, 0, 0, 1]), now);
         }

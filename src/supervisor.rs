@@ -43,8 +43,7 @@ pub fn run(options: &Options) -> Result<(), String> {
         .map_err(|error| format!("can't adopt processes: {error}"))?;
     let (stop_read, stop) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
         .map_err(|error| format!("can't make a pipe: {error}"))?;
-    let scoreboard =
-        Scoreboard::new().map_err(|error| format!("can't share memory: {error}"))?;
+    let scoreboard = Scoreboard::new().map_err(|error| format!("can't share memory: {error}"))?;
     let listeners = prepare::listeners(options)?;
     let mut supervisor = Supervisor {
         options,
@@ -150,10 +149,8 @@ impl Supervisor<'_> {
     /// Waits for the embedded store to listen, or to end with a message of its own.
     fn await_store(&mut self) -> Result<(), String> {
         let Some(ready) = &self.store_ready else { return Ok(()) };
-        let mut fds = [
-            PollFd::new(ready, PollFlags::IN),
-            PollFd::new(&self.signals, PollFlags::IN),
-        ];
+        let mut fds =
+            [PollFd::new(ready, PollFlags::IN), PollFd::new(&self.signals, PollFlags::IN)];
         loop {
             let _ = poll(&mut fds, None);
             if fds[0].revents().contains(PollFlags::IN) {
@@ -217,10 +214,8 @@ impl Supervisor<'_> {
 
     fn start_again(&mut self) -> Result<(), String> {
         let now_ms = clock::now().ms;
-        while let Some(index) = self
-            .children
-            .iter()
-            .position(|child| child.pid.is_none() && child.at_ms <= now_ms)
+        while let Some(index) =
+            self.children.iter().position(|child| child.pid.is_none() && child.at_ms <= now_ms)
         {
             let child = self.children.swap_remove(index);
             self.start(child.role, child.failures)?;
@@ -282,7 +277,8 @@ impl Child {
             0 => 0,
             count => (FIRST_WAIT_MS << count.min(10)).min(LONGEST_WAIT_MS),
         };
-        let what = if self.role == Role::Store { "the store's process" } else { "a server process" };
+        let what =
+            if self.role == Role::Store { "the store's process" } else { "a server process" };
         let how = match ended.how {
             How::Exited(code) => format!("exited with {code}"),
             How::Killed(signal) => format!("was killed by signal {signal}"),

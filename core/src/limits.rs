@@ -5,8 +5,11 @@
 /// Request line. Browsers and proxies send up to 8 KiB; RFC 9112 §3 asks for 8,000 bytes at least.
 pub const REQUEST_LINE_BYTES: usize = 8 * 1024;
 
-/// Request line and header section together: room for large cookies, as nginx and Apache give.
-pub const HEAD_BYTES: usize = 16 * 1024 + REQUEST_LINE_BYTES;
+/// Header section: room for large cookies, as nginx and Apache give.
+pub const HEADER_SECTION_BYTES: usize = 16 * 1024;
+
+/// Request line and header section, their line ends and a few empty lines.
+pub const HEAD_BYTES: usize = REQUEST_LINE_BYTES + HEADER_SECTION_BYTES + 16;
 
 /// Header fields in one request, Apache's default.
 pub const FIELDS: usize = 100;

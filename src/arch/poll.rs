@@ -88,7 +88,8 @@ fn wait(
         let out = if is_blocked { PollFlags::OUT } else { PollFlags::empty() };
         watch(Source::Store, socket, PollFlags::IN | out);
     }
-    let interests = reactor.clients().map(|(key, socket, blocked)| (key, socket, interest(blocked)));
+    let interests =
+        reactor.clients().map(|(key, socket, blocked)| (key, socket, interest(blocked)));
     interests.for_each(|(key, socket, flags)| watch(Source::Client(key), socket, flags));
     match poll(&mut fds, patience) {
         Ok(_) | Err(Errno::INTR) => {}

@@ -67,7 +67,8 @@ impl Choice {
 
 fn redis(rest: &str) -> Result<Choice, String> {
     let (place, database) = rest.split_once('/').unwrap_or((rest, ""));
-    let mut credentials = Credentials { database: database_number(database)?, ..Default::default() };
+    let mut credentials =
+        Credentials { database: database_number(database)?, ..Default::default() };
     let host = match place.rsplit_once('@') {
         None => place,
         Some((user, host)) => {
@@ -151,9 +152,7 @@ impl Address {
             vec![Address { place: Place::Unix(path.into()), credentials: credentials.clone() }]
         };
         Ok(match choice {
-            Choice::Embedded(file) => {
-                unix(&embedded::socket_path(file), &Credentials::default())
-            }
+            Choice::Embedded(file) => unix(&embedded::socket_path(file), &Credentials::default()),
             Choice::RedisUnix { socket, credentials } => unix(socket, credentials),
             Choice::Redis { host, port, credentials } => (&**host, *port)
                 .to_socket_addrs()?
@@ -210,9 +209,12 @@ mod tests {
         let text = |bytes: &Option<Vec<u8>>| {
             bytes.as_ref().map(|bytes| String::from_utf8_lossy(bytes).into_owned())
         };
-        let credentials = |c: &Credentials| format!("{:?} {:?} {}", text(&c.user), text(&c.password), c.database);
+        let credentials =
+            |c: &Credentials| format!("{:?} {:?} {}", text(&c.user), text(&c.password), c.database);
         match choice {
-            Choice::Redis { host, port, credentials: c } => format!("{host} {port} {}", credentials(c)),
+            Choice::Redis { host, port, credentials: c } => {
+                format!("{host} {port} {}", credentials(c))
+            }
             Choice::RedisUnix { socket, credentials: c } => {
                 format!("{} {}", socket.display(), credentials(c))
             }
@@ -241,10 +243,18 @@ mod tests {
 
     #[test]
     fn what_is_not_a_store() {
-        for text in
-            ["", "h", "http://h", "redis://", "redis://h:x", "redis://h:70000", "redis://h/x",
-             "redis+unix://", "embedded:", "redis://a b"]
-        {
+        for text in [
+            "",
+            "h",
+            "http://h",
+            "redis://",
+            "redis://h:x",
+            "redis://h:70000",
+            "redis://h/x",
+            "redis+unix://",
+            "embedded:",
+            "redis://a b",
+        ] {
             assert!(Choice::parse(text).is_err(), "{text}");
         }
     }

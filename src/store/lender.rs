@@ -154,13 +154,9 @@ mod tests {
     #[test]
     fn an_open_connection_travels_with_its_number() {
         let lender = Lender::new(Scoreboard::new().unwrap()).unwrap();
-        let (near, far) = net::socketpair(
-            AddressFamily::UNIX,
-            SocketType::STREAM,
-            SocketFlags::CLOEXEC,
-            None,
-        )
-        .unwrap();
+        let (near, far) =
+            net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+                .unwrap();
         let mut borrower = lender.borrower();
         borrower.take(0).unwrap();
         borrower.give_back(Some(Line::from_socket(near)));

@@ -99,7 +99,9 @@ fn templates(options: &Options) -> Result<Templates, String> {
         return Err(no_folder("templates", folder, &io::ErrorKind::NotFound.into()));
     }
     let load = |name: &str| -> Result<Vec<u8>, TemplateError> {
-        let Some(folder) = &options.templates else { return Ok(site::builtin_template(name).into()) };
+        let Some(folder) = &options.templates else {
+            return Ok(site::builtin_template(name).into());
+        };
         match std::fs::read(folder.join(name)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Ok(site::builtin_template(name).into())

@@ -44,8 +44,9 @@ pub(crate) enum Step<A> {
     Answer(Answer<A>),
 }
 
-const GUESTBOOK: &[u8] = b"/guestbook";
-const THANKS: &str = "/guestbook/thanks";
+const GUESTBOOK: &[u8] = b"guestbook";
+const THANKS: &[u8] = b"guestbook/thanks";
+const THANKS_LOCATION: &[u8] = b"/guestbook/thanks";
 
 const FILE_METHODS: &str = "GET, HEAD, OPTIONS";
 const GUESTBOOK_METHODS: &str = "GET, HEAD, POST, OPTIONS";
@@ -67,26 +68,27 @@ const STORE_DOWN: Refusal = Refusal::new(
 pub(crate) fn plan(request: &Request, head: &[u8]) -> Plan {
     let path = request.target.path.of(head);
     match request.method {
-        Method::Unknown => Plan::Refuse(UNKNOWN_METHOD),
-        Method::Options if path == b"*" => Plan::Options(GUESTBOOK_METHODS),
-        method if path == GUESTBOOK => plan_guestbook(method, request, head),
-        method if path == THANKS.as_bytes() => match method {
+        Method::Unknown => return Plan::Refuse(UNKNOWN_METHOD),
+        Method::Options if path == b"*" => return Plan::Options(GUESTBOOK_METHODS),
+        _ => {}
+    }
+    let Some(path) = SitePath::parse(path) else { return Plan::Refuse(Refusal::not_found()) };
+    match path.as_bytes() {
+        GUESTBOOK => plan_guestbook(request, head),
+        THANKS => match request.method {
             Method::Get | Method::Head => Plan::Thanks,
             Method::Options => Plan::Options(FILE_METHODS),
             _ => Plan::Refuse(Refusal::method(FILE_METHODS)),
         },
-        method => match SitePath::parse(path) {
-            Some(path) => Plan::File { path, method },
-            None => Plan::Refuse(Refusal::not_found()),
-        },
+        _ => Plan::File { path, method: request.method },
     }
 }
 
-fn plan_guestbook(method: Method, request: &Request, head: &[u8]) -> Plan {
+fn plan_guestbook(request: &Request, head: &[u8]) -> Plan {
     let query = request.target.query.map(|query| query.of(head)).unwrap_or_default();
-    match method {
+    match request.method {
         Method::Options => Plan::Options(GUESTBOOK_METHODS),
-        Method::Get | Method::Head => match guestbook::page_number(query) {
+        method @ (Method::Get | Method::Head) => match guestbook::page_number(query) {
             Some(page) => Plan::Visit { page, counts: method == Method::Get },
             None => Plan::Refuse(Refusal::not_found()),
         },
@@ -146,7 +148,7 @@ impl Plan {
                 return Step::Ask(Query::Visit { page: *page, counts: *counts });
             }
             (Plan::Sign, Outcome::Told(_)) => {
-                Answer::redirect(Status::SEE_OTHER, THANKS.as_bytes(), now)
+                Answer::redirect(Status::SEE_OTHER, THANKS_LOCATION, now)
             }
             (Plan::Sign, _) => match Entry::parse(body) {
                 Ok(entry) => return Step::Ask(Query::Sign(entry.into_item())),
@@ -193,7 +195,7 @@ fn file<A: Asset>(
             "The server is too busy to open that file. Please try again in a moment.",
         ),
         (_, Err(NoAsset::Unreadable)) => {
-            Refusal::new(Status::INTERNAL_SERVER_ERROR, "The server could not read that file.")
+            Refusal::closing(Status::INTERNAL_SERVER_ERROR, "The server could not read that file.")
         }
     };
     Answer::refusal(refusal, app, now)

@@ -165,7 +165,7 @@ impl<A: Asset> Connection<A> {
 
     /// Whether it waits for a request of which nothing has come.
     pub fn is_idle(&self) -> bool {
-        matches!(self.state, State::Listening) && self.pending().is_empty()
+        matches!(self.state, State::Listening) && self.is_quiet()
     }
 
     /// Whether a request was served on it, so that it was kept alive if it is idle.
@@ -193,6 +193,11 @@ impl<A: Asset> Connection<A> {
     /// The request that is being served, and what came after it.
     fn pending(&self) -> &[u8] {
         &self.input[self.start..]
+    }
+
+    /// Whether nothing has come but empty lines, which are ignored before a request.
+    fn is_quiet(&self) -> bool {
+        self.pending().iter().all(|byte| b"\r\n".contains(byte))
     }
 
     fn ticket(&self) -> Ticket {

@@ -48,6 +48,7 @@ impl<A: Asset> Connection<A> {
             }
             State::Lingering => (State::Lingering, Some(Want::Read)),
             State::Closed(why, cut_short) => {
+                self.deadline = None;
                 (State::Closed(why, cut_short), Some(Want::Close(why)))
             }
             owed @ (State::Continuing(_)
@@ -58,7 +59,7 @@ impl<A: Asset> Connection<A> {
     }
 
     fn listen(&mut self, app: &App, now: Moment) -> Turn<A> {
-        if self.pending().is_empty() {
+        if self.is_quiet() {
             if self.ended {
                 return (State::Closed(Closing::Left, None), None);
             }
@@ -94,12 +95,14 @@ impl<A: Asset> Connection<A> {
     /// The first head is due soon after the accept, another soon after its first byte.
     fn await_head(&mut self, app: &App, now: Moment) {
         let limits = &app.limits;
-        let nothing = self.pending().is_empty();
+        let nothing = self.is_quiet();
         match self.deadline.map(|deadline| deadline.on) {
             None if nothing && self.requests > 0 => {
-                // A client that waits owns no buffer.
-                self.input = Vec::new();
-                self.start = 0;
+                if self.pending().is_empty() {
+                    // A client that waits owns no buffer.
+                    self.input = Vec::new();
+                    self.start = 0;
+                }
                 self.expect(Patience::NextRequest, limits.keep_alive_timeout_ms, now);
             }
             None => self.expect(Patience::Head, limits.header_timeout_ms, now),

@@ -39,6 +39,7 @@ enum Stage {
 const TOO_LARGE: Refusal =
     Refusal::closing(Status::CONTENT_TOO_LARGE, "The body of the request is too large.");
 const BAD_CHUNK: Refusal = Refusal::malformed("The body has a malformed chunk.");
+const BAD_TRAILER: Refusal = Refusal::malformed("The body has a malformed trailer.");
 
 impl Receiver {
     /// Expects no body.
@@ -108,7 +109,8 @@ impl Receiver {
                 _ => Err(BAD_CHUNK),
             },
             Stage::Size => {
-                let Some(line) = self.line(input, limits::CHUNK_LINE_BYTES)? else { return Ok(0) };
+                let line = self.line(input, limits::CHUNK_LINE_BYTES, BAD_CHUNK)?;
+                let Some(line) = line else { return Ok(0) };
                 self.stage = match chunk_size(line)? {
                     0 => Stage::Trailers,
                     size if size > limits::BODY_BYTES - self.received => return Err(TOO_LARGE),
@@ -117,7 +119,8 @@ impl Receiver {
                 Ok(line.len() + 2)
             }
             Stage::Trailers => {
-                let Some(line) = self.line(input, limits::HEAD_BYTES)? else { return Ok(0) };
+                let line = self.line(input, limits::HEADER_SECTION_BYTES, BAD_TRAILER)?;
+                let Some(line) = line else { return Ok(0) };
                 if line.is_empty() {
                     self.stage = Stage::Whole;
                 } else {
@@ -139,7 +142,12 @@ impl Receiver {
     }
 
     /// The line that `input` begins with, without its CRLF; none while it is incomplete.
-    fn line<'i>(&mut self, input: &'i [u8], most: usize) -> Result<Option<&'i [u8]>, Refusal> {
+    fn line<'i>(
+        &mut self,
+        input: &'i [u8],
+        most: usize,
+        bad: Refusal,
+    ) -> Result<Option<&'i [u8]>, Refusal> {
         let Some(end) = memchr::memchr(b'\n', &input[..input.len().min(most)]) else {
             // A control byte can't be mended by what follows it, so it is refused at once.
             let controls = input.iter().enumerate().any(|(at, &byte)| {
@@ -147,7 +155,7 @@ impl Receiver {
                     && byte != b'\t'
                     && !(byte == b'\r' && at + 1 == input.len())
             });
-            return if input.len() < most && !controls { Ok(None) } else { Err(BAD_CHUNK) };
+            return if input.len() < most && !controls { Ok(None) } else { Err(bad) };
         };
         self.overhead += end + 1;
         if self.overhead > limits::CHUNK_OVERHEAD_BYTES {
@@ -155,7 +163,7 @@ impl Receiver {
         }
         match input[..end].strip_suffix(b"\r") {
             Some(line) => Ok(Some(line)),
-            None => Err(BAD_CHUNK),
+            None => Err(bad),
         }
     }
 }
@@ -216,7 +224,7 @@ fn check_trailer(line: &[u8]) -> Result<(), Refusal> {
     let well_formed = token(line)
         .and_then(|rest| rest.strip_prefix(b":"))
         .is_some_and(|value| value.iter().all(|&byte| is_text(byte)));
-    if well_formed { Ok(()) } else { Err(Refusal::malformed("The body has a malformed trailer.")) }
+    if well_formed { Ok(()) } else { Err(BAD_TRAILER) }
 }
 
 #[cfg(test)]

@@ -143,31 +143,83 @@ pub(crate) fn parse(input: &[u8]) -> Result<Option<Request>, Refusal> {
     // Only what is in memory already is looked at, but each header costs 32 bytes of stack.
     let mut fields = [const { MaybeUninit::uninit() }; limits::FIELDS];
     let mut parsed = httparse::Request::new(&mut []);
-    let progress = parsed.parse_with_uninit_headers(head, &mut fields);
-    let whole = match progress {
+    let whole = match parsed.parse_with_uninit_headers(head, &mut fields) {
         Ok(Progress::Complete(len)) => Some(len),
         Ok(Progress::Partial) => None,
-        Err(error) => return Err(refusal(error, head)),
+        Err(Error::Version) => match Version::of(head) {
+            Version::Incomplete => None,
+            Version::Later1(digit) => return parse_as_1_1(input, skipped + digit),
+            Version::Unsupported => return Err(NOT_SUPPORTED),
+            Version::None => return Err(NOT_A_REQUEST),
+        },
+        Err(error) => return Err(refusal(error)),
     };
-    check_lines(&head[..whole.unwrap_or(head.len())])?;
-    let Some(len) = whole else {
-        return if head.len() > limits::HEAD_BYTES { Err(TOO_LARGE) } else { Ok(None) };
-    };
-    if len > limits::HEAD_BYTES {
-        return Err(TOO_LARGE);
+    check_lines(&head[..whole.unwrap_or(head.len())], whole.is_some())?;
+    match whole {
+        None => Ok(None),
+        Some(len) => accept(&input[..skipped + len], &parsed).map(Some),
     }
-    accept(&input[..skipped + len], &parsed).map(Some)
 }
 
+const NOT_A_REQUEST: Refusal = Refusal::malformed("The request line is not one of HTTP.");
+const NOT_SUPPORTED: Refusal = Refusal::closing(
+    Status::HTTP_VERSION_NOT_SUPPORTED,
+    "This server speaks HTTP/1.1 and HTTP/1.0.",
+);
 const TOO_LARGE: Refusal = Refusal::closing(
     Status::REQUEST_HEADER_FIELDS_TOO_LARGE,
     "The header section of the request is too large.",
 );
+const TOO_LONG: Refusal = Refusal::closing(Status::URI_TOO_LONG, "The request line is too long.");
+
+/// What a request line says of its version, where that is not 1.1 or 1.0.
+enum Version {
+    /// It has not ended.
+    Incomplete,
+    /// 1.2 or later, with its last digit there.
+    Later1(usize),
+    /// Another one.
+    Unsupported,
+    /// It is no version, or not where it should be.
+    None,
+}
+
+impl Version {
+    fn of(head: &[u8]) -> Version {
+        let Some(end) = memchr::memchr(b'\n', head) else { return Version::Incomplete };
+        let line = head[..end].strip_suffix(b"\r").unwrap_or(&head[..end]);
+        let mut words = line.split(|&byte| byte == b' ');
+        match [words.next(), words.next(), words.next(), words.next()] {
+            [
+                Some(_),
+                Some([_, ..]),
+                Some(&[b'H', b'T', b'T', b'P', b'/', major, b'.', minor]),
+                None,
+            ] if major.is_ascii_digit() && minor.is_ascii_digit() => {
+                if major == b'1' {
+                    Version::Later1(line.len() - 1)
+                } else {
+                    Version::Unsupported
+                }
+            }
+            _ => Version::None,
+        }
+    }
+}
+
+/// A later minor version is read as the highest that we know (RFC 9110 §2.5), which `httparse`
+/// must be told.
+fn parse_as_1_1(input: &[u8], digit: usize) -> Result<Option<Request>, Refusal> {
+    let mut input = input.to_vec();
+    input[digit] = b'1';
+    parse(&input)
+}
 
 /// Whether a head of which more has arrived is still within its bounds, although no line ended.
 pub(crate) fn within_bounds(input: &[u8]) -> bool {
-    let line = &input[..input.len().min(limits::REQUEST_LINE_BYTES + 2 * limits::EMPTY_LINES)];
-    input.len() <= limits::HEAD_BYTES && (line.len() == input.len() || line.contains(&b'\n'))
+    let line = &input[..input.len().min(limits::REQUEST_LINE_BYTES)];
+    input.len() <= limits::HEADER_SECTION_BYTES
+        && (line.len() == input.len() || line.contains(&b'\n'))
 }
 
 /// How many bytes of empty lines come first: a few are forgiven (RFC 9112 §2.2).
@@ -179,43 +231,34 @@ fn empty_lines(input: &[u8]) -> Result<usize, Refusal> {
     Ok(2 * count)
 }
 
-/// Every line ends in CRLF, and the first is not too long. `httparse` lets a bare LF pass, which
+/// Every line ends in CRLF, and there is not too much of any. `httparse` lets a bare LF pass, which
 /// other parsers on the way may not take for a line end.
-fn check_lines(head: &[u8]) -> Result<(), Refusal> {
-    let mut first_line = head.len();
+fn check_lines(head: &[u8], whole: bool) -> Result<(), Refusal> {
+    let mut first_line = None;
     for at in memchr::memchr_iter(b'\n', head) {
         if at == 0 || head[at - 1] != b'\r' {
             return Err(Refusal::malformed("A line of the request ends in a bare LF."));
         }
-        first_line = first_line.min(at - 1);
+        first_line = first_line.or(Some(at - 1));
     }
-    if first_line > limits::REQUEST_LINE_BYTES {
-        let why = "The request line is too long.";
-        return Err(Refusal::closing(Status::URI_TOO_LONG, why));
+    let so_far = head.strip_suffix(b"\r").unwrap_or(head).len();
+    if first_line.unwrap_or(so_far) > limits::REQUEST_LINE_BYTES {
+        return Err(TOO_LONG);
     }
-    Ok(())
+    // The empty line at the end of a head is none of its fields.
+    let end = if whole { head.len() - 2 } else { so_far };
+    let section = first_line.map_or(0, |line| end.saturating_sub(line + 2));
+    if section > limits::HEADER_SECTION_BYTES { Err(TOO_LARGE) } else { Ok(()) }
 }
 
-fn refusal(error: Error, head: &[u8]) -> Refusal {
+fn refusal(error: Error) -> Refusal {
     match error {
-        Error::Version if is_a_version(head) => Refusal::closing(
-            Status::HTTP_VERSION_NOT_SUPPORTED,
-            "This server speaks HTTP/1.1 and HTTP/1.0.",
-        ),
         Error::TooManyHeaders => Refusal { why: "The request has too many fields.", ..TOO_LARGE },
         Error::HeaderName => Refusal::malformed("A field of the request has no valid name."),
         Error::HeaderValue => Refusal::malformed("A field of the request has an invalid value."),
         Error::NewLine => Refusal::malformed("A line of the request does not end in CRLF."),
-        _ => Refusal::malformed("The request line is not one of HTTP."),
+        _ => NOT_A_REQUEST,
     }
-}
-
-/// Whether the request line ends in `HTTP/`, a digit, a point and a digit (RFC 9112 §2.3).
-fn is_a_version(head: &[u8]) -> bool {
-    let line = head.split(|&byte| byte == b'\r' || byte == b'\n').next().unwrap_or(head);
-    let version = line.rsplit(|&byte| byte == b' ').next().unwrap_or(line);
-    matches!(version, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
-        if major.is_ascii_digit() && minor.is_ascii_digit())
 }
 
 fn accept(head: &[u8], parsed: &httparse::Request<'_, '_>) -> Result<Request, Refusal> {
@@ -332,7 +375,7 @@ impl Facts {
         }
     }
 
-    /// Digits alone. Two that agree would be allowed by RFC 9110 §8.6, but nobody honest sends them.
+    /// Digits alone. Two fields may agree; a list in one is refused (RFC 9110 §8.6 allows either).
     fn content_length(&mut self, value: &[u8]) -> Result<(), Refusal> {
         let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
         let length = core::str::from_utf8(value).ok().and_then(|text| text.parse().ok());

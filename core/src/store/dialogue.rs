@@ -118,9 +118,13 @@ impl<K> Dialogue<K> {
         self.asked.push((key, query));
     }
 
-    /// The bytes to write now: everything that was asked and not yet written.
+    /// The bytes to write now: everything that was asked and not yet written. Until the store has
+    /// let us in, that is the greeting alone; after a question was held back for that,
+    /// [`received`](Dialogue::received) is the time to ask again.
     pub fn outgoing(&mut self) -> &[u8] {
-        self.compose();
+        if self.admitted {
+            self.compose();
+        }
         &self.out[self.written..]
     }
 
