@@ -106,8 +106,9 @@ struct Serve {
     #[arg(long, value_name = "N", default_value_t = BACKLOG,
         value_parser = clap::value_parser!(i32).range(1..))]
     backlog: i32,
-    /// redis://[user:pass@]host[:port][/db], redis+unix:///path[?db=N] or embedded:FILE
-    #[arg(long, value_name = "STORE", value_parser = Choice::parse)]
+    /// Which store
+    #[arg(long, value_name = "STORE", value_parser = Choice::parse,
+        help = "redis://[user:pass@]host[:port][/db], redis+unix:///path[?db=N] or embedded:FILE")]
     store: Option<Choice>,
     /// Workers in a pool [default: 100], or processes of a loop [default: 1]; auto: one a core
     #[arg(long, value_name = "N|auto", value_parser = worker_count)]

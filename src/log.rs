@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use zero_core::{Moment, Served};
 
@@ -53,10 +53,7 @@ impl Sink {
         let mode = Mode::from_raw_mode(0o640);
         let descriptor = match file {
             Some(file) => rustix::fs::open(file, flags | OFlags::CREATE, mode)?,
-            // Opened anew, so that not waiting is our affair and not that of the whole terminal.
-            // A socket can't be opened; it is written to as it is.
-            None => rustix::fs::open("/proc/self/fd/1", flags | OFlags::NONBLOCK, mode)
-                .or_else(|_| rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3))?,
+            None => standard_output()?,
         };
         Ok(Sink { descriptor, format })
     }
@@ -71,6 +68,22 @@ impl Sink {
             }
         }
         true
+    }
+}
+
+/// Standard output, such that writing never waits for a reader. A terminal or a pipe is opened
+/// anew for that: not to wait is our affair, not that of all who share it. A file never makes one
+/// wait, and has to keep the place that it shares with others; a socket can't be opened.
+fn standard_output() -> Result<OwnedFd, Errno> {
+    let stdout = rustix::stdio::stdout();
+    let duplicate = || rustix::io::fcntl_dupfd_cloexec(stdout, 3);
+    match FileType::from_raw_mode(rustix::fs::fstat(stdout)?.st_mode) {
+        FileType::CharacterDevice | FileType::Fifo => {
+            let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+            // Another user's terminal can't be opened; it is written to as it is.
+            rustix::fs::open("/proc/self/fd/1", flags, Mode::empty()).or_else(|_| duplicate())
+        }
+        _ => duplicate(),
     }
 }
 

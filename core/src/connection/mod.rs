@@ -1,7 +1,7 @@
 //! A connection, as a driver meets it: polled for what it wants, and told what became of that.
 //!
-//! The [states](state) are drawn in one file, and what each makes of itself stands in
-//! [another](turn); here is what a driver reports. A request stays where it was received, at the
+//! The states are drawn in `state.rs`, and what each makes of itself stands in `turn.rs`;
+//! here is what a driver reports. A request stays where it was received, at the
 //! front of `input`, until its answer is given: the program refers to its text by spans.
 
 mod state;

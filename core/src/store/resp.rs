@@ -1,6 +1,6 @@
 //! RESP2, the protocol of Redis: what a question and its reply look like on the wire.
 //!
-//! Both ends of the store speak through this file: the [dialogue](super::dialogue) with Redis and
+//! Both ends of the store speak through this file: the [dialogue](super::Dialogue) with Redis and
 //! the embedded store that answers in its place. Source: the "Redis serialization protocol
 //! specification" of redis.io.
 
