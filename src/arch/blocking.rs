@@ -5,7 +5,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use zero_core::{Connection, Sent, Transmit, Want};
+use zero_core::{Connection, Patience, Sent, Transmit, Want};
 
 use crate::client::{Client, Outgoing, Pushed, Received};
 use crate::clock;
@@ -110,15 +110,22 @@ impl<'a> Worker<'a> {
         if idle && self.server.is_stopping() {
             return connection.retire();
         }
+        let leaves = connection.deadline().is_some_and(|d| d.on == Patience::Goodbye);
+        if leaves && self.is_crowded() {
+            // It has its answer, and nothing more has come of it.
+            return connection.hung_up();
+        }
+        // In a pool, look around now and then.
+        let dispensable = leaves || (idle && connection.has_served());
+        let pooled = dispensable && self.place.is_some();
         let left_ms = left_ms(connection);
+        let slice_ms = if pooled { left_ms.min(GRACE_IN_FULL_POOL_MS) } else { left_ms };
         // What wakes an idle client need not wake one that is in the middle of a request.
         let fds = &mut [
             PollFd::new(client, PollFlags::IN),
             PollFd::new(&self.server.stop, PollFlags::IN),
         ];
         let fds = if idle { &mut fds[..] } else { &mut fds[..1] };
-        let pooled = idle && connection.has_served() && self.place.is_some();
-        let slice_ms = if pooled { left_ms.min(GRACE_IN_FULL_POOL_MS) } else { left_ms };
         if let Ok(0) = poll(fds, Some(&timespec(slice_ms)))
             && pooled
             && self.is_crowded()

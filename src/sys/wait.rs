@@ -87,7 +87,16 @@ pub fn used_by_self() -> Used {
     // SAFETY: the pointer is to memory of its type, which lives through the call.
     unsafe { libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) };
     // SAFETY: all zeroes are a valid rusage, and so is what the kernel writes.
-    used(&unsafe { usage.assume_init() })
+    let used = used(&unsafe { usage.assume_init() });
+    // The maximum of getrusage is that of the program before execve(2) too, a large shell's perhaps.
+    Used { peak_kib: peak_kib().unwrap_or(used.peak_kib), ..used }
+}
+
+/// `VmHWM` of proc_pid_status(5).
+fn peak_kib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 fn used(usage: &libc::rusage) -> Used {

@@ -1,0 +1,147 @@
+//! Large files, byte for byte, to clients that read fast, slowly, or not to the end.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt;
+
+use crate::support::client::{Leave, request};
+use crate::support::{Client, Server, Store, TempDir, for_each_architecture, pattern, wait_until};
+
+const BIG: usize = 5 * 1024 * 1024 + 321;
+
+/// More than 32 bits can count.
+const HUGE: u64 = 4 * 1024 * 1024 * 1024 + 12_345;
+
+/// More than the buffers of both kernels hold, however much they grow.
+const ENDLESS: u64 = 256 * 1024 * 1024;
+
+struct Site {
+    root: TempDir,
+    big: Vec<u8>,
+}
+
+/// A root with a file of each size. The largest are sparse, and cost nothing.
+fn site() -> Site {
+    let site = Site { root: TempDir::new(), big: pattern(BIG) };
+    site.root.write("big.bin", &site.big);
+    site.root.write("small.txt", "small\n");
+    for (name, len) in [("huge.bin", HUGE), ("endless.bin", ENDLESS)] {
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create_new(true).open(site.root.join(name)).expect("a file");
+        file.set_len(len).expect("a sparse file");
+        file.write_at(&site.big[..100_000], 0).expect("its first bytes");
+    }
+    site
+}
+
+impl Site {
+    fn serve(&self, arch: &str, store: &Store) -> Server {
+        let root = self.root.path().display().to_string();
+        Server::start(arch, &store.url(), &["--root", &root])
+    }
+}
+
+#[test]
+fn a_big_file_arrives_byte_for_byte_and_the_connection_goes_on() {
+    let site = site();
+    for_each_architecture(|arch| {
+        let store = Store::embedded();
+        let server = site.serve(arch, &store);
+        let mut client = server.client();
+        let answer = client.get("/big.bin");
+        assert_eq!(answer.status, 200);
+        assert!(answer.body == site.big, "{} bytes of {BIG}", answer.body.len());
+        assert_eq!(client.get("/small.txt").body, b"small\n");
+    });
+}
+
+#[test]
+fn a_client_that_reads_little_by_little_gets_all_of_a_big_file() {
+    let site = site();
+    for_each_architecture(|arch| {
+        let store = Store::embedded();
+        let server = site.serve(arch, &store);
+        let mut client = Client::narrow(server.port);
+        client.send(request("GET", "/big.bin"));
+        while client.input.len() < BIG / 2 {
+            assert!(client.read_some(1000).expect("more of the file") > 0, "it ended");
+        }
+        let answer = client.answer();
+        assert!(answer.body == site.big, "{} bytes of {BIG}", answer.body.len());
+    });
+}
+
+#[test]
+fn a_file_above_4_gib_has_its_true_length_and_begins_with_its_first_bytes() {
+    let site = site();
+    for_each_architecture(|arch| {
+        let store = Store::embedded();
+        let server = site.serve(arch, &store);
+        let mut client = server.client();
+        client.send(request("HEAD", "/huge.bin"));
+        while !client.input.ends_with(b"\r\n\r\n") {
+            assert!(client.read_some(4096).expect("a head") > 0, "it ended");
+        }
+        let head = String::from_utf8(std::mem::take(&mut client.input)).expect("a head");
+        assert!(head.contains(&format!("Content-Length: {HUGE}\r\n")), "{head}");
+        client.send(request("GET", "/huge.bin"));
+        let body = first_of_body(&mut client, 100_000);
+        assert!(body == site.big[..100_000], "other bytes");
+    });
+}
+
+/// The first bytes of a body that is too long to be read.
+fn first_of_body(client: &mut Client, len: usize) -> Vec<u8> {
+    loop {
+        let head = client.input.windows(4).position(|four| four == b"\r\n\r\n");
+        if let Some(body) = head.and_then(|end| client.input.get(end + 4..end + 4 + len)) {
+            return body.to_vec();
+        }
+        assert!(client.read_some(64 * 1024).expect("more of the file") > 0, "it ended");
+    }
+}
+
+#[test]
+fn a_client_that_hangs_up_in_the_middle_of_a_big_file_leaves_nothing_behind() {
+    let site = site();
+    for_each_architecture(|arch| {
+        let store = Store::embedded();
+        let server = site.serve(arch, &store);
+        assert_eq!(server.client().get("/small.txt").status, 200);
+        wait_until("a server at rest", || server.census().client_sockets == 0);
+        let before = server.census();
+        for how in [Leave::Fin, Leave::Reset, Leave::Fin, Leave::Reset] {
+            let mut client = Client::narrow(server.port);
+            client.send(request("GET", "/endless.bin"));
+            assert!(first_of_body(&mut client, 50_000) == site.big[..50_000]);
+            client.leave(how);
+        }
+        assert_eq!(server.client().get("/small.txt").status, 200);
+        wait_until(&format!("{before:?} again"), || server.census() == before);
+    });
+}
+
+#[test]
+fn a_file_that_is_truncated_while_it_is_sent_ends_the_connection() {
+    for_each_architecture(|arch| {
+        let site = site();
+        let store = Store::embedded();
+        let server = site.serve(arch, &store);
+        let mut client = Client::narrow(server.port);
+        client.send(request("GET", "/endless.bin"));
+        assert!(first_of_body(&mut client, 50_000) == site.big[..50_000]);
+        let file = OpenOptions::new().write(true).open(site.root.join("endless.bin"));
+        file.and_then(|file| file.set_len(60_000)).expect("a file that can be truncated");
+        let mut len = 0;
+        loop {
+            match client.read_some(64 * 1024) {
+                Ok(0) => break,
+                Ok(count) => len += count as u64,
+                Err(e) if e.kind() == std::io::ErrorKind::ConnectionReset => break,
+                Err(e) => panic!("the connection goes on: {e}"),
+            }
+            client.input.clear();
+        }
+        assert!(len < ENDLESS, "{len} bytes came of a file that was cut to 60000: it was padded");
+        assert_eq!(server.client().get("/small.txt").status, 200);
+    });
+}

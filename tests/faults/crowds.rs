@@ -1,0 +1,67 @@
+//! Many clients that want nothing, beside one that wants something.
+
+use crate::support::client::{is_last, request};
+use crate::support::server::takes_workers;
+use crate::support::{
+    Client, ONE_AT_A_TIME, Server, Store, TempDir, for_each_architecture, wait_until,
+};
+
+#[test]
+fn silent_and_slow_clients_hold_up_nobody_else() {
+    let root = TempDir::new();
+    root.write("hello.txt", "hello\n");
+    let big = std::fs::File::create(root.join("big.bin")).expect("a file");
+    big.set_len(256 * 1024 * 1024).expect("a sparse file");
+    let folder = root.path().display().to_string();
+    for_each_architecture(|arch| {
+        if arch == ONE_AT_A_TIME {
+            return;
+        }
+        let store = Store::embedded();
+        let server = Server::start(arch, &store.url(), &["--root", &folder]);
+        let crowd: Vec<_> = (0..61)
+            .map(|number| {
+                let mut client = Client::narrow(server.port);
+                match number {
+                    0 => client.send(request("GET", "/big.bin")),
+                    1..31 => client.send("GET /hello.txt HTTP/1.1\r\nHo"),
+                    _ => {}
+                }
+                client
+            })
+            .collect();
+        wait_until("a server that has accepted them all", || {
+            server.census().client_sockets == crowd.len()
+        });
+        let mut client = server.client();
+        for number in 1..=5 {
+            assert_eq!(client.get("/hello.txt").body, b"hello\n");
+            assert_eq!(client.visit(), number);
+        }
+        // They were served before any of the others had been given up.
+        assert!(!crowd.iter().any(Client::is_closed));
+    });
+}
+
+#[test]
+fn idle_clients_of_a_pool_make_room_for_new_ones() {
+    for_each_architecture(|arch| {
+        let store = Store::embedded();
+        let words: &[&str] = if takes_workers(arch) { &["--workers", "4"] } else { &[] };
+        let server = Server::start(arch, &store.url(), words);
+        // Alone, it takes its tenth of a second for each of them.
+        let crowd = if arch == ONE_AT_A_TIME { 30 } else { 300 };
+        let mut idle = Vec::new();
+        for _ in 0..crowd {
+            let mut client = server.client();
+            let answer = client.get("/hello.txt");
+            assert_eq!(answer.status, 200);
+            if !is_last(&answer) {
+                idle.push(client);
+            }
+        }
+        assert!(idle.len() >= crowd / 2, "only {} of {crowd} were kept alive", idle.len());
+        assert_eq!(server.client().get("/hello.txt").status, 200);
+        assert!(server.client().visit() > 0);
+    });
+}

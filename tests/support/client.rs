@@ -1,0 +1,225 @@
+//! A client that sends what it likes, and reads answers as strictly as the scripts do.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use rustix::net::sockopt::{set_socket_linger, set_socket_recv_buffer_size};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
+
+use super::PATIENCE;
+use super::script::{Answer, read_answer};
+
+/// A connection to a server. Every wait ends with an error after [`PATIENCE`].
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
+    /// What came and was not taken.
+    pub(crate) input: Vec<u8>,
+}
+
+/// How a client goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Leave {
+    /// It closes its socket: FIN.
+    Fin,
+    /// It is torn away: RST.
+    Reset,
+}
+
+impl Client {
+    #[track_caller]
+    pub(crate) fn connect(port: u16) -> Client {
+        Client::with_buffer(port, None).expect("a server that accepts")
+    }
+
+    /// A client whose kernel holds few bytes for it, so that a server feels how slow it is.
+    #[track_caller]
+    pub(crate) fn narrow(port: u16) -> Client {
+        Client::with_buffer(port, Some(4096)).expect("a server that accepts")
+    }
+
+    fn with_buffer(port: u16, bytes: Option<usize>) -> io::Result<Client> {
+        let (family, kind) = (AddressFamily::INET, SocketType::STREAM);
+        let socket = socket_with(family, kind, SocketFlags::CLOEXEC, None)?;
+        if let Some(bytes) = bytes {
+            set_socket_recv_buffer_size(&socket, bytes)?;
+        }
+        connect(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+        let stream = TcpStream::from(socket);
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        Ok(Client { stream, input: Vec::new() })
+    }
+
+    /// Sends; a server that has closed the connection is found out when its answer is read.
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        let _ = self.stream.write_all(bytes.as_ref());
+    }
+
+    pub(crate) fn stop_sending(&self) {
+        let _ = self.stream.shutdown(Shutdown::Write);
+    }
+
+    /// Reads once, up to so many bytes; how many came, none at the end.
+    pub(crate) fn read_some(&mut self, most: usize) -> io::Result<usize> {
+        let old = self.input.len();
+        self.input.resize(old + most, 0);
+        let read = loop {
+            match self.stream.read(&mut self.input[old..]) {
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                read => break read,
+            }
+        };
+        self.input.truncate(old + read.as_ref().map_or(0, |count| *count));
+        read
+    }
+
+    /// Reads an answer, if the server gives a whole one.
+    pub(crate) fn try_answer(&mut self, to_head: bool) -> Result<Answer, String> {
+        loop {
+            if let Some((answer, used)) = read_answer(&self.input, to_head)? {
+                self.input.drain(..used);
+                return Ok(answer);
+            }
+            match self.read_some(64 * 1024) {
+                Ok(0) => return Err(format!("it ended after {:?}", show(&self.input))),
+                Ok(_) => {}
+                Err(e) => return Err(format!("{e} after {:?}", show(&self.input))),
+            }
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn answer(&mut self) -> Answer {
+        self.try_answer(false).unwrap_or_else(|why| panic!("no answer: {why}"))
+    }
+
+    /// Asks for something and gets it, on this connection.
+    #[track_caller]
+    pub(crate) fn get(&mut self, target: &str) -> Answer {
+        self.send(request("GET", target));
+        self.answer()
+    }
+
+    /// Asks for the head of something.
+    #[track_caller]
+    pub(crate) fn head(&mut self, target: &str) -> Answer {
+        self.send(request("HEAD", target));
+        self.try_answer(true).unwrap_or_else(|why| panic!("no answer: {why}"))
+    }
+
+    /// Signs the guestbook.
+    #[track_caller]
+    pub(crate) fn sign(&mut self, name: &str, remark: &str) -> Answer {
+        self.send(signature(name, remark));
+        self.answer()
+    }
+
+    /// Visits the guestbook; which visitor it is.
+    #[track_caller]
+    pub(crate) fn visit(&mut self) -> u64 {
+        let answer = self.get("/guestbook");
+        assert_eq!(answer.status, 200, "{}", show(&answer.body));
+        visitor(&answer).expect("a number for the visitor")
+    }
+
+    /// Reads to the end, and returns all that had not been taken.
+    #[track_caller]
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
+        loop {
+            match self.read_some(64 * 1024) {
+                Ok(0) => return std::mem::take(&mut self.input),
+                Ok(_) => {}
+                Err(e) => panic!("waiting for the end: {e} after {:?}", show(&self.input)),
+            }
+        }
+    }
+
+    /// Waits until the server ends the connection, politely or not; what came before that.
+    #[track_caller]
+    pub(crate) fn until_gone(&mut self) -> Vec<u8> {
+        loop {
+            match self.read_some(64 * 1024) {
+                Ok(0) => return std::mem::take(&mut self.input),
+                Err(e) if is_gone(&e) => return std::mem::take(&mut self.input),
+                Ok(_) => {}
+                Err(e) => panic!("waiting for the end: {e} after {:?}", show(&self.input)),
+            }
+        }
+    }
+
+    /// Whether the server has ended the connection by now.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.stream.set_nonblocking(true).expect("a socket");
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false).expect("a socket");
+        match peeked {
+            Ok(count) => count == 0,
+            Err(e) => e.kind() != ErrorKind::WouldBlock,
+        }
+    }
+
+    pub(crate) fn leave(self, how: Leave) {
+        if matches!(how, Leave::Reset) {
+            set_socket_linger(&self.stream, Some(Duration::ZERO)).expect("a socket");
+        }
+    }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
+}
+
+/// The end of what came, for a reader.
+pub(crate) fn show(bytes: &[u8]) -> String {
+    bytes[bytes.len().saturating_sub(400)..].escape_ascii().to_string()
+}
+
+/// A request without a body.
+pub(crate) fn request(method: &str, target: &str) -> String {
+    format!("{method} {target} HTTP/1.1\r\nHost: test\r\n\r\n")
+}
+
+/// The last request of a connection.
+pub(crate) fn last_request(target: &str) -> String {
+    format!("GET {target} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+}
+
+/// A form that is sent.
+pub(crate) fn signature(name: &str, remark: &str) -> String {
+    let form = format!("guest-name={}&guest-remarks={}", encoded(name), encoded(remark));
+    format!(
+        "POST /guestbook HTTP/1.1\r\nHost: test\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
+        form.len()
+    )
+}
+
+fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    let encode = |byte| {
+        if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+    };
+    text.bytes().map(encode).collect()
+}
+
+/// The number that a page of the guestbook gives its visitor.
+pub(crate) fn visitor(answer: &Answer) -> Option<u64> {
+    let page = String::from_utf8_lossy(&answer.body);
+    let (_, rest) = page.split_once("You are visitor number ")?;
+    let number = rest.split(|c: char| !c.is_ascii_digit() && c != ',').next()?;
+    number.replace(',', "").parse().ok()
+}
+
+/// The remarks on a page of the guestbook, in its order, as HTML.
+pub(crate) fn entries(answer: &Answer) -> Vec<String> {
+    let page = String::from_utf8_lossy(&answer.body);
+    let items = page.split("<p class=\"guest-entry\">").skip(1);
+    items.filter_map(|item| Some(item.split_once("</p>")?.0.to_string())).collect()
+}
+
+/// Whether an answer is the last on its connection.
+pub(crate) fn is_last(answer: &Answer) -> bool {
+    answer.field("Connection") == Ok(Some(b"close"))
+}

@@ -1,0 +1,102 @@
+//! What /proc says of processes: whose they are, what they hold.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::PathBuf;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A process that lives, or that nobody has waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Process(pub(crate) u32);
+
+impl Process {
+    fn file(self, name: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/{name}", self.0))
+    }
+
+    /// The fields of `stat` that follow the name: state, parent, ...
+    fn stat(self) -> Option<Vec<String>> {
+        let text = fs::read_to_string(self.file("stat")).ok()?;
+        let (_, rest) = text.rsplit_once(") ")?;
+        Some(rest.split(' ').map(str::to_string).collect())
+    }
+
+    pub(crate) fn parent(self) -> Option<Process> {
+        Some(Process(self.stat()?.get(1)?.parse().ok()?))
+    }
+
+    /// Whether it still runs: a zombie does not.
+    pub(crate) fn lives(self) -> bool {
+        self.stat().is_some_and(|stat| !matches!(stat[0].as_str(), "Z" | "X"))
+    }
+
+    pub(crate) fn command_line(self) -> Vec<u8> {
+        fs::read(self.file("cmdline")).unwrap_or_default()
+    }
+
+    /// Whether it is an embedded store.
+    pub(crate) fn is_store(self) -> bool {
+        self.command_line().starts_with(b"zerohttpd\0store\0")
+    }
+
+    pub(crate) fn threads(self) -> usize {
+        fs::read_dir(self.file("task")).map_or(0, Iterator::count)
+    }
+
+    /// What its descriptors lead to, as in `socket:[1234]`.
+    pub(crate) fn descriptors(self) -> Vec<String> {
+        let Ok(listing) = fs::read_dir(self.file("fd")) else { return Vec::new() };
+        let targets = listing.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
+        targets.map(|target| target.to_string_lossy().into_owned()).collect()
+    }
+
+    /// Whether it was started with this in its environment.
+    pub(crate) fn has_variable(self, assignment: &str) -> bool {
+        let environment = fs::read(self.file("environ")).unwrap_or_default();
+        environment.split(|&byte| byte == 0).any(|variable| variable == assignment.as_bytes())
+    }
+
+    /// Its children that live.
+    pub(crate) fn children(self) -> Vec<Process> {
+        let all = all().into_iter();
+        all.filter(|other| other.parent() == Some(self) && other.lives()).collect()
+    }
+
+    /// Sends it a signal. It may have ended already.
+    pub(crate) fn signal(self, signal: Signal) {
+        if let Some(pid) = Pid::from_raw(self.0 as i32) {
+            let _ = kill_process(pid, signal);
+        }
+    }
+
+    pub(crate) fn kill(self) {
+        self.signal(Signal::KILL);
+    }
+}
+
+/// Every process that there is.
+pub(crate) fn all() -> Vec<Process> {
+    let listing = fs::read_dir("/proc").expect("/proc");
+    let names = listing.flatten().map(|entry| entry.file_name());
+    names.filter_map(|name| Some(Process(name.to_str()?.parse().ok()?))).collect()
+}
+
+/// The sockets of clients at a port: the descriptors that lead to them.
+pub(crate) fn client_sockets(port: u16) -> HashSet<String> {
+    const LISTENING: &str = "0A";
+    let table = fs::read_to_string("/proc/net/tcp").expect("/proc/net/tcp");
+    let here = format!(":{port:04X}");
+    let rows = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let ours = rows.filter(|row| row[1].ends_with(&here) && row[3] != LISTENING);
+    ours.map(|row| format!("socket:[{}]", row[9])).collect()
+}
+
+/// The server's end of a client's connection: the descriptor that leads to it.
+pub(crate) fn socket_of(port: u16, client_port: u16) -> Option<String> {
+    let table = fs::read_to_string("/proc/net/tcp").expect("/proc/net/tcp");
+    let (here, there) = (format!(":{port:04X}"), format!(":{client_port:04X}"));
+    let mut rows = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let row = rows.find(|row| row[1].ends_with(&here) && row[2].ends_with(&there))?;
+    Some(format!("socket:[{}]", row[9]))
+}

@@ -1,0 +1,237 @@
+//! A server: the supervisor that was started, and everything that it started.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::thread;
+
+use rustix::process::Signal;
+
+use super::process::{self, Process};
+use super::{Client, TempDir, package, site, wait_for, wait_until};
+
+/// What the environment of all processes of a server says, so that none can be overlooked.
+const MARK: &str = "ZEROHTTPD_TEST";
+
+/// A server on a port of its own. However the test ends, none of its processes outlives this:
+/// the supervisor is killed, and nothing may be left behind by that.
+pub(crate) struct Server {
+    supervisor: Child,
+    ended: Option<ExitStatus>,
+    mark: String,
+    folder: TempDir,
+    pub(crate) port: u16,
+}
+
+/// What its processes hold, clients aside.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Census {
+    pub(crate) processes: usize,
+    pub(crate) threads: usize,
+    pub(crate) client_sockets: usize,
+    /// By what they lead to; connections to the store are left out, a pool opens them as it goes.
+    pub(crate) descriptors: BTreeMap<String, usize>,
+}
+
+/// The program, with words to it.
+fn program(words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_zerohttpd"));
+    command.args(words).stdin(Stdio::null());
+    command
+}
+
+/// Runs the program to its end.
+pub(crate) fn run(words: &[&str]) -> Output {
+    program(words).output().expect("the program can be run")
+}
+
+/// Whether an architecture can be told how many workers it has.
+pub(crate) fn takes_workers(arch: &str) -> bool {
+    // Clap ends with 2 where it does not; else this fails as there is no such folder.
+    let words = [arch, "0", "--workers", "2", "--root", "/nowhere", "--store", "redis://[::1]:1"];
+    run(&words).status.code() == Some(1)
+}
+
+impl Server {
+    /// Starts an architecture on a store, and waits until it serves. Unless `extra` says otherwise
+    /// its root is that of the scripts.
+    #[track_caller]
+    pub(crate) fn start(arch: &str, store: &str, extra: &[&str]) -> Server {
+        Server::launch(arch, store, extra).await_start()
+    }
+
+    /// Starts one in which something is wrong; waits until it has ended, and says how, and what
+    /// it said.
+    #[track_caller]
+    pub(crate) fn refuse(arch: &str, store: &str, extra: &[&str]) -> (ExitStatus, String) {
+        let mut server = Server::launch(arch, store, extra);
+        let status = server.wait();
+        server.await_nothing_left();
+        (status, server.errors())
+    }
+
+    fn launch(arch: &str, store: &str, extra: &[&str]) -> Server {
+        let folder = TempDir::new();
+        let mark = folder.path().display().to_string();
+        let file = |name| Stdio::from(File::create(folder.join(name)).expect("a file for output"));
+        let mut command = program(&[arch]);
+        if !extra.contains(&"--port") {
+            command.arg("0");
+        }
+        if !store.is_empty() {
+            command.args(["--store", store]);
+        }
+        for (option, value) in [
+            ("--bind", PathBuf::from("127.0.0.1")),
+            ("--root", site()),
+            ("--templates", package().join("templates")),
+        ] {
+            if !extra.contains(&option) {
+                command.arg(option).arg(value);
+            }
+        }
+        let extra = extra.iter().filter(|word| **word != "--port");
+        command.args(extra).current_dir(folder.path()).env(MARK, &mark);
+        command.stdout(file("stdout")).stderr(file("stderr"));
+        let supervisor = command.spawn().expect("the program can be started");
+        Server { supervisor, ended: None, mark, folder, port: 0 }
+    }
+
+    #[track_caller]
+    fn await_start(mut self) -> Server {
+        self.port = wait_for("a server that says where it listens", || {
+            assert!(!self.has_ended(), "it ended at once: {}", self.errors());
+            let said = self.errors();
+            let (_, rest) = said.split_once("http://")?;
+            // What follows the address says that all of it was written.
+            let (address, _) = rest.split_once("/\n").or_else(|| rest.split_once("/ "))?;
+            address.rsplit(':').next()?.parse().ok()
+        });
+        self
+    }
+
+    /// The supervisor.
+    pub(crate) fn supervisor(&self) -> Process {
+        Process(self.supervisor.id())
+    }
+
+    /// The embedded store that the supervisor has started.
+    #[track_caller]
+    pub(crate) fn store(&self) -> Process {
+        wait_for("the embedded store's process", || {
+            self.supervisor().children().into_iter().find(|child| child.is_store())
+        })
+    }
+
+    /// The server processes: what the supervisor has started beside the store.
+    pub(crate) fn servers(&self) -> Vec<Process> {
+        let mut children = self.supervisor().children();
+        children.retain(|child| !child.is_store());
+        children
+    }
+
+    /// The process that serves a client.
+    #[track_caller]
+    pub(crate) fn owner(&self, client: &Client) -> Process {
+        let client_port = client.stream.local_addr().expect("a socket").port();
+        wait_for("a process that has the client's connection", || {
+            let socket = process::socket_of(self.port, client_port)?;
+            self.processes().into_iter().find(|process| process.descriptors().contains(&socket))
+        })
+    }
+
+    /// Every process of it that lives, the supervisor included.
+    pub(crate) fn processes(&self) -> Vec<Process> {
+        let assignment = format!("{MARK}={}", self.mark);
+        let mut found = process::all();
+        found.retain(|process| process.lives() && process.has_variable(&assignment));
+        found
+    }
+
+    /// What its processes hold; the store's own are its own affair.
+    pub(crate) fn census(&self) -> Census {
+        let mut processes = self.processes();
+        processes.retain(|process| !process.is_store());
+        let clients = process::client_sockets(self.port);
+        let mut census = Census {
+            processes: processes.len(),
+            threads: processes.iter().map(|process| process.threads()).sum(),
+            client_sockets: 0,
+            descriptors: BTreeMap::new(),
+        };
+        for target in processes.iter().flat_map(|process| process.descriptors()) {
+            if clients.contains(&target) {
+                census.client_sockets += 1;
+            } else if !target.starts_with("socket:") {
+                *census.descriptors.entry(target).or_default() += 1;
+            }
+        }
+        census
+    }
+
+    /// Whether the supervisor has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        if self.ended.is_none() {
+            self.ended = self.supervisor.try_wait().expect("a child of ours");
+        }
+        self.ended.is_some()
+    }
+
+    /// Waits until the supervisor has ended.
+    #[track_caller]
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        wait_for("the end of a server", || {
+            self.has_ended();
+            self.ended
+        })
+    }
+
+    /// SIGTERM, and nothing of it is left.
+    #[track_caller]
+    pub(crate) fn stop(&mut self) -> ExitStatus {
+        self.supervisor().signal(Signal::TERM);
+        let status = self.wait();
+        self.await_nothing_left();
+        status
+    }
+
+    #[track_caller]
+    pub(crate) fn await_nothing_left(&self) {
+        wait_until("nothing left of a server that has ended", || self.processes().is_empty());
+    }
+
+    /// What it said on standard error so far.
+    pub(crate) fn errors(&self) -> String {
+        read(&self.folder.join("stderr"))
+    }
+
+    /// What it said on standard output so far.
+    pub(crate) fn output(&self) -> String {
+        read(&self.folder.join("stdout"))
+    }
+
+    /// A new client of it.
+    #[track_caller]
+    pub(crate) fn client(&self) -> Client {
+        Client::connect(self.port)
+    }
+}
+
+fn read(path: &Path) -> String {
+    String::from_utf8_lossy(&fs::read(path).expect("a file for output")).into_owned()
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.supervisor.kill();
+        let _ = self.supervisor.wait();
+        let ends = || self.processes().is_empty();
+        // While a test fails anyway, what is left is ended and not complained of.
+        if thread::panicking() {
+            self.processes().into_iter().for_each(Process::kill);
+        } else {
+            wait_until("the end of all processes of a supervisor that was killed", ends);
+        }
+    }
+}
