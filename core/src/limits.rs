@@ -49,6 +49,9 @@ pub const PAGES: u32 = 500;
 /// least rate of a download: 256 KiB in 15 s is 17 KiB/s, a bad telephone line.
 pub const PIECE_BYTES: u64 = 256 * 1024;
 
+/// Parts of a file in one request: a viewer of documents asks for a handful.
+pub const RANGES: usize = 32;
+
 /// The least rate of a body: a client may take the body time-out, and a second for each of these.
 pub const BODY_BYTES_PER_SECOND: u64 = 500;
 

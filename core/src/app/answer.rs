@@ -1,23 +1,43 @@
 //! What the application answers with: a head, a body, and what becomes of the connection.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
-use super::{App, Asset};
+use super::{App, Asset, Facts};
 use crate::http::refusal::Refusal;
 use crate::http::response::{Head, Status};
 use crate::limits;
 use crate::moment::Moment;
 use crate::text;
-use crate::want::Body;
 
 /// An answer, but for its `Connection` field.
 #[derive(Debug)]
 pub(crate) struct Answer<A> {
     pub(crate) status: Status,
     pub(crate) head: Head,
-    pub(crate) body: Body<A>,
+    pub(crate) body: Content<A>,
     /// The connection can't go on after it.
     pub(crate) close: bool,
+}
+
+/// What an answer has beside its head.
+#[derive(Debug)]
+pub(crate) enum Content<A> {
+    Nothing,
+    /// A page that was made for this answer.
+    Page(Vec<u8>),
+    /// A part of a file, or all of it.
+    File(A, Range<u64>),
+    /// Several parts of a file.
+    Parts(A, Vec<Part>),
+}
+
+/// A part of a file in a multipart answer. The last has no bytes of the file.
+#[derive(Debug)]
+pub(crate) struct Part {
+    /// What goes before its bytes.
+    pub(crate) lead: Vec<u8>,
+    pub(crate) range: Range<u64>,
 }
 
 /// Pages run no script, load nothing from elsewhere, and are shown in nobody's frame.
@@ -33,7 +53,7 @@ impl<A> Answer<A> {
         head.field("Cache-Control", b"no-store");
         head.field("Content-Security-Policy", CONTENT_SECURITY_POLICY);
         head.field("X-Content-Type-Options", b"nosniff");
-        Answer { status, head, body: Body::Bytes(html), close: false }
+        Answer { status, head, body: Content::Page(html), close: false }
     }
 
     /// A file, whole.
@@ -41,19 +61,82 @@ impl<A> Answer<A> {
     where
         A: Asset,
     {
-        let facts = asset.facts();
-        let to = facts.len();
+        let len = asset.facts().len();
         let mut head = Head::new(Status::OK, now);
+        head.lines(asset.facts().fields());
+        head.number("Content-Length", len);
+        Answer { status: Status::OK, head, body: Content::File(asset, 0..len), close: false }
+    }
+
+    /// A part of a file (RFC 9110 §15.3.7.1).
+    pub(crate) fn part(asset: A, range: Range<u64>, now: Moment) -> Answer<A>
+    where
+        A: Asset,
+    {
+        let facts = asset.facts();
+        let mut head = Head::new(Status::PARTIAL_CONTENT, now);
         head.lines(facts.fields());
-        head.number("Content-Length", to);
-        Answer { status: Status::OK, head, body: Body::File { asset, from: 0, to }, close: false }
+        head.field("Content-Range", &content_range(&range, facts.len()));
+        head.number("Content-Length", range.end - range.start);
+        let body = Content::File(asset, range);
+        Answer { status: Status::PARTIAL_CONTENT, head, body, close: false }
+    }
+
+    /// Several parts of a file (RFC 9110 §15.3.7.2 and §14.6).
+    pub(crate) fn parts(asset: A, ranges: Vec<Range<u64>>, now: Moment) -> Answer<A>
+    where
+        A: Asset,
+    {
+        let facts = asset.facts();
+        // The validator names this version of this file; no file has the one that it will get.
+        let tag = &facts.tag()[1..facts.tag().len() - 1];
+        let boundary = [b"zerohttpd-part-", tag].concat();
+        let mut parts: Vec<Part> = ranges
+            .into_iter()
+            .map(|range| Part { lead: part_lead(facts, &boundary, &range), range })
+            .collect();
+        let end = [b"\r\n--", &boundary[..], b"--\r\n"].concat();
+        parts.push(Part { lead: end, range: 0..0 });
+        let len = |part: &Part| part.lead.len() as u64 + (part.range.end - part.range.start);
+        let mut head = Head::new(Status::PARTIAL_CONTENT, now);
+        head.lines(facts.validators());
+        head.field("Content-Type", &[b"multipart/byteranges; boundary=", &boundary[..]].concat());
+        head.number("Content-Length", parts.iter().map(len).sum());
+        let body = Content::Parts(asset, parts);
+        Answer { status: Status::PARTIAL_CONTENT, head, body, close: false }
+    }
+
+    /// The client has the file already (RFC 9110 §15.4.5).
+    pub(crate) fn not_modified(asset: &A, now: Moment) -> Answer<A>
+    where
+        A: Asset,
+    {
+        let mut head = Head::new(Status::NOT_MODIFIED, now);
+        head.field("ETag", asset.facts().tag());
+        Answer { status: Status::NOT_MODIFIED, head, body: Content::Nothing, close: false }
+    }
+
+    /// No part that was asked for is there (RFC 9110 §15.5.17).
+    pub(crate) fn unsatisfiable(asset: &A, app: &App, now: Moment) -> Answer<A>
+    where
+        A: Asset,
+    {
+        const BEYOND: Refusal = Refusal::new(
+            Status::RANGE_NOT_SATISFIABLE,
+            "The file has nothing of the part that was asked for.",
+        );
+        let mut answer = Answer::refusal(BEYOND, app, now);
+        let mut range = b"bytes */".to_vec();
+        text::decimal(&mut range, asset.facts().len());
+        answer.head.field("Content-Range", &range);
+        answer
     }
 
     /// What methods there are (RFC 9110 §9.3.7).
     pub(crate) fn options(allow: &str, now: Moment) -> Answer<A> {
         let mut head = Head::new(Status::NO_CONTENT, now);
         head.field("Allow", allow.as_bytes());
-        Answer { status: Status::NO_CONTENT, head, body: Body::None, close: false }
+        Answer { status: Status::NO_CONTENT, head, body: Content::Nothing, close: false }
     }
 
     /// The way to another address of this server.
@@ -61,7 +144,7 @@ impl<A> Answer<A> {
         let mut head = Head::new(status, now);
         head.field("Location", location);
         head.number("Content-Length", 0);
-        Answer { status, head, body: Body::None, close: false }
+        Answer { status, head, body: Content::Nothing, close: false }
     }
 
     /// The error page.
@@ -82,4 +165,28 @@ impl<A> Answer<A> {
         answer.close = refusal.close;
         answer
     }
+}
+
+/// `bytes 0-499/1000` (RFC 9110 §14.4).
+fn content_range(range: &Range<u64>, len: u64) -> Vec<u8> {
+    let mut value = b"bytes ".to_vec();
+    text::decimal(&mut value, range.start);
+    value.push(b'-');
+    text::decimal(&mut value, range.end - 1);
+    value.push(b'/');
+    text::decimal(&mut value, len);
+    value
+}
+
+fn part_lead(facts: &Facts, boundary: &[u8], range: &Range<u64>) -> Vec<u8> {
+    [
+        b"\r\n--",
+        boundary,
+        b"\r\nContent-Type: ",
+        facts.content_type(),
+        b"\r\nContent-Range: ",
+        &content_range(range, facts.len()),
+        b"\r\n\r\n",
+    ]
+    .concat()
 }

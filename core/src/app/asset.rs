@@ -14,8 +14,14 @@ pub trait Asset {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     len: u64,
-    /// `Content-Type`, `Last-Modified`, `ETag`: written once, sent with each answer.
+    modified_unix_s: u64,
+    /// The validator, in its quotes.
+    tag: Vec<u8>,
+    content_type: Vec<u8>,
+    /// `Last-Modified`, `ETag`, `Accept-Ranges`, `Content-Type`: written once, sent with each answer.
     fields: Vec<u8>,
+    /// The length of the first three of them.
+    validators: usize,
 }
 
 impl Facts {
@@ -23,15 +29,19 @@ impl Facts {
     /// strong validator (RFC 9110 §8.8.3) without the quotes: hex digits and dashes.
     pub fn new(len: u64, modified_unix_s: u64, tag: &str, content_type: &str) -> Facts {
         debug_assert!(tag.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-'));
-        let mut fields = Vec::with_capacity(160);
+        let tag = [b"\"", tag.as_bytes(), b"\""].concat();
+        let mut fields = Vec::with_capacity(192);
+        fields.extend_from_slice(b"Last-Modified: ");
+        date::append(&mut fields, modified_unix_s);
+        fields.extend_from_slice(b"\r\nETag: ");
+        fields.extend_from_slice(&tag);
+        fields.extend_from_slice(b"\r\nAccept-Ranges: bytes\r\n");
+        let validators = fields.len();
         fields.extend_from_slice(b"Content-Type: ");
         fields.extend_from_slice(content_type.as_bytes());
-        fields.extend_from_slice(b"\r\nLast-Modified: ");
-        date::append(&mut fields, modified_unix_s);
-        fields.extend_from_slice(b"\r\nETag: \"");
-        fields.extend_from_slice(tag.as_bytes());
-        fields.extend_from_slice(b"\"\r\n");
-        Facts { len, fields }
+        fields.extend_from_slice(b"\r\n");
+        let content_type = content_type.as_bytes().to_vec();
+        Facts { len, modified_unix_s, tag, content_type, fields, validators }
     }
 
     /// Length in bytes.
@@ -44,8 +54,27 @@ impl Facts {
         self.len == 0
     }
 
+    pub(crate) fn modified_unix_s(&self) -> u64 {
+        self.modified_unix_s
+    }
+
+    /// The validator, in its quotes.
+    pub(crate) fn tag(&self) -> &[u8] {
+        &self.tag
+    }
+
+    pub(crate) fn content_type(&self) -> &[u8] {
+        &self.content_type
+    }
+
+    /// All fields that describe the file.
     pub(crate) fn fields(&self) -> &[u8] {
         &self.fields
+    }
+
+    /// Those of them that hold for a part of it too.
+    pub(crate) fn validators(&self) -> &[u8] {
+        &self.fields[..self.validators]
     }
 }
 

@@ -9,7 +9,7 @@ mod routes;
 mod site_path;
 mod template;
 
-pub(crate) use answer::Answer;
+pub(crate) use answer::{Answer, Content, Part};
 pub use asset::{Asset, Facts, NoAsset};
 pub(crate) use routes::{Outcome, Plan, Step, plan};
 pub use site_path::SitePath;

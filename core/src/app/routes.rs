@@ -4,7 +4,10 @@ use alloc::vec::Vec;
 
 use super::guestbook::{self, Entry};
 use super::{Answer, App, Asset, NoAsset, SitePath};
-use crate::http::head::{Field, Method, Request};
+use crate::http::conditions::{self, Verdict};
+use crate::http::fields::Field;
+use crate::http::head::{Method, Request};
+use crate::http::range::Wanted;
 use crate::http::refusal::Refusal;
 use crate::http::response::Status;
 use crate::moment::Moment;
@@ -62,6 +65,17 @@ const NOT_A_FORM: Refusal = Refusal::new(
 const STORE_DOWN: Refusal = Refusal::new(
     Status::SERVICE_UNAVAILABLE,
     "The guestbook is out of reach just now. Please try again in a moment.",
+);
+
+const BUSY: Refusal = Refusal::new(
+    Status::SERVICE_UNAVAILABLE,
+    "The server is too busy to open that file. Please try again in a moment.",
+);
+const UNREADABLE: Refusal =
+    Refusal::closing(Status::INTERNAL_SERVER_ERROR, "The server could not read that file.");
+const CHANGED: Refusal = Refusal::new(
+    Status::PRECONDITION_FAILED,
+    "The file is not, or no longer, the one that the request is about.",
 );
 
 /// Decides what a request means. `head` is its text.
@@ -158,8 +172,7 @@ impl Plan {
                 }
             },
             (Plan::File { path, method }, Outcome::Opened(found)) => {
-                let query = request.target.query.map(|query| query.of(head));
-                file(path, *method, query, found, app, now)
+                file(path, *method, (request, head), found, app, now)
             }
             (Plan::File { path, .. }, _) => return Step::Open(path.clone()),
         })
@@ -169,19 +182,21 @@ impl Plan {
 fn file<A: Asset>(
     path: &SitePath,
     method: Method,
-    query: Option<&[u8]>,
+    (request, head): (&Request, &[u8]),
     found: Result<A, NoAsset>,
     app: &App,
     now: Moment,
 ) -> Answer<A> {
     let refusal = match (method, found) {
-        (Method::Get | Method::Head, Ok(asset)) => return Answer::file(asset, now),
+        (Method::Get | Method::Head, Ok(asset)) => {
+            return representation(method, (request, head), asset, app, now);
+        }
         (Method::Get | Method::Head, Err(NoAsset::Folder)) => {
             let mut location = Vec::new();
             path.write_folder_target(&mut location);
-            if let Some(query) = query {
+            if let Some(query) = request.target.query {
                 location.push(b'?');
-                location.extend_from_slice(query);
+                location.extend_from_slice(query.of(head));
             }
             return Answer::redirect(Status::MOVED_PERMANENTLY, &location, now);
         }
@@ -190,13 +205,33 @@ fn file<A: Asset>(
         }
         (_, Ok(_) | Err(NoAsset::Folder)) => Refusal::method(FILE_METHODS),
         (_, Err(NoAsset::Missing)) => Refusal::not_found(),
-        (_, Err(NoAsset::Busy)) => Refusal::new(
-            Status::SERVICE_UNAVAILABLE,
-            "The server is too busy to open that file. Please try again in a moment.",
-        ),
-        (_, Err(NoAsset::Unreadable)) => {
-            Refusal::closing(Status::INTERNAL_SERVER_ERROR, "The server could not read that file.")
-        }
+        (_, Err(NoAsset::Busy)) => BUSY,
+        (_, Err(NoAsset::Unreadable)) => UNREADABLE,
     };
     Answer::refusal(refusal, app, now)
+}
+
+/// As much of a file as the request, by its conditions, gets.
+fn representation<A: Asset>(
+    method: Method,
+    (request, head): (&Request, &[u8]),
+    asset: A,
+    app: &App,
+    now: Moment,
+) -> Answer<A> {
+    if !request.is_conditional {
+        return Answer::file(asset, now);
+    }
+    match conditions::weigh(request, head, asset.facts(), now) {
+        Verdict::Failed => return Answer::refusal(CHANGED, app, now),
+        Verdict::NotModified => return Answer::not_modified(&asset, now),
+        Verdict::Proceed => {}
+    }
+    // Parts are defined for GET alone (RFC 9110 §14.2).
+    match conditions::wanted(request, head, asset.facts(), now) {
+        Wanted::Part(range) if method == Method::Get => Answer::part(asset, range, now),
+        Wanted::Parts(ranges) if method == Method::Get => Answer::parts(asset, ranges, now),
+        Wanted::Unsatisfiable if method == Method::Get => Answer::unsatisfiable(&asset, app, now),
+        _ => Answer::file(asset, now),
+    }
 }

@@ -128,7 +128,7 @@ impl<A: Asset> Connection<A> {
             (State::Sending(mut exchange), Sent::Whole) => {
                 exchange.body_bytes += body_bytes;
                 match transmit.body {
-                    Body::File { asset, .. } if !exchange.rest.is_empty() => {
+                    Body::File { asset, .. } if exchange.has_more() => {
                         State::Piece(exchange, asset)
                     }
                     _ => State::Answered(exchange),

@@ -18,15 +18,18 @@
 //! to Closed.
 
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::ops::Range;
 
-use crate::app::{Outcome, Plan};
+use crate::app::{Content, Outcome, Part, Plan};
 use crate::http::body::Receiver;
 use crate::http::head::Request;
 use crate::http::refusal::Refusal;
 use crate::http::response::Persistence;
 use crate::limits;
 use crate::moment::Moment;
-use crate::want::{Body, Closing};
+use crate::want::{Body, Closing, Transmit};
 
 #[derive(Debug)]
 pub(super) enum State<A> {
@@ -90,8 +93,10 @@ pub(super) struct Exchange<A> {
     pub(super) status: u16,
     /// Bytes of the answer's body that were sent.
     pub(super) body_bytes: u64,
-    /// What of a file is to be sent after the current piece.
-    pub(super) rest: core::ops::Range<u64>,
+    /// What of a part of a file is to be sent after the current piece.
+    rest: Range<u64>,
+    /// The parts after that.
+    parts: VecDeque<Part>,
     /// The connection can't go on: something of this request stays unread.
     pub(super) unread: bool,
     /// What becomes of the connection, as the answer says.
@@ -109,6 +114,7 @@ impl<A> Exchange<A> {
             status: 0,
             body_bytes: 0,
             rest: 0..0,
+            parts: VecDeque::new(),
             unread: false,
             persistence: Persistence::Ends,
             started_ms: now.ms,
@@ -132,10 +138,40 @@ impl<A> Exchange<A> {
         self
     }
 
-    /// The first piece of a part of a file; what it leaves is kept in `rest`.
-    pub(super) fn cut(&mut self, asset: A, from: u64, to: u64) -> Body<A> {
-        let end = to.min(from + limits::PIECE_BYTES);
-        self.rest = end..to;
-        Body::File { asset, from, to: end }
+    /// What goes out first of an answer's body, after `head`.
+    pub(super) fn first(&mut self, head: Vec<u8>, content: Content<A>) -> Transmit<A> {
+        match content {
+            Content::Nothing => Transmit { head, body: Body::None, more: false },
+            Content::Page(page) => Transmit { head, body: Body::Bytes(page), more: false },
+            Content::File(asset, range) => {
+                self.rest = range;
+                self.next(head, asset)
+            }
+            Content::Parts(asset, parts) => {
+                self.parts = parts.into();
+                self.next(head, asset)
+            }
+        }
+    }
+
+    /// The next piece of a file, after `head`; what it leaves is for later.
+    pub(super) fn next(&mut self, mut head: Vec<u8>, asset: A) -> Transmit<A> {
+        if self.rest.is_empty()
+            && let Some(part) = self.parts.pop_front()
+        {
+            self.body_bytes += part.lead.len() as u64;
+            head.extend_from_slice(&part.lead);
+            self.rest = part.range;
+        }
+        let from = self.rest.start;
+        let to = self.rest.end.min(from + limits::PIECE_BYTES);
+        self.rest.start = to;
+        let body = if from == to { Body::None } else { Body::File { asset, from, to } };
+        Transmit { head, body, more: self.has_more() }
+    }
+
+    /// Whether there is another piece of a file to send.
+    pub(super) fn has_more(&self) -> bool {
+        !self.rest.is_empty() || !self.parts.is_empty()
     }
 }

@@ -6,9 +6,10 @@ use core::mem;
 
 use super::Connection;
 use super::state::{Exchange, State};
-use crate::app::{self, Answer, App, Asset, Outcome, Step};
+use crate::app::{self, Answer, App, Asset, Content, Outcome, Step};
 use crate::http::body::Receiver;
-use crate::http::head::{self, Expectation, Framing, Method, Request};
+use crate::http::fields::{Expectation, Framing};
+use crate::http::head::{self, Method, Request};
 use crate::http::refusal::Refusal;
 use crate::http::response::{CONTINUE, Persistence, Status};
 use crate::limits;
@@ -37,9 +38,8 @@ impl<A: Asset> Connection<A> {
             State::Receiving(exchange) => self.receive(exchange, app),
             State::Ready(exchange) => self.step(exchange, app, now),
             State::Piece(mut exchange, asset) => {
-                let rest = exchange.rest.clone();
-                let body = exchange.cut(asset, rest.start, rest.end);
-                self.send(exchange, Vec::new(), body, app, now)
+                let transmit = exchange.next(Vec::new(), asset);
+                self.send(exchange, transmit, app, now)
             }
             State::Answered(exchange) => (self.finish(&exchange), None),
             State::Parting => {
@@ -184,24 +184,22 @@ impl<A: Asset> Connection<A> {
         exchange.unread |= answer.close;
         exchange.persistence = self.persistence(&exchange, app);
         let head = answer.head.finish(exchange.persistence);
-        let body = match answer.body {
-            _ if exchange.request.method == Method::Head => Body::None,
-            Body::File { asset, from, to } => exchange.cut(asset, from, to),
-            page => page,
+        let content = match answer.body {
+            _ if exchange.request.method == Method::Head => Content::Nothing,
+            content => content,
         };
-        self.send(exchange, head, body, app, now)
+        let transmit = exchange.first(head, content);
+        self.send(exchange, transmit, app, now)
     }
 
     fn send(
         &mut self,
         exchange: Box<Exchange<A>>,
-        head: Vec<u8>,
-        body: Body<A>,
+        transmit: Transmit<A>,
         app: &App,
         now: Moment,
     ) -> Turn<A> {
         self.expect(Patience::Delivery, app.limits.send_timeout_ms, now);
-        let transmit = Transmit { head, body, more: !exchange.rest.is_empty() };
         (State::Sending(exchange), Some(Want::Send(transmit)))
     }
 

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::head::Framing;
+use super::fields::Framing;
 use super::refusal::Refusal;
 use super::response::Status;
 use crate::limits;

@@ -1,4 +1,5 @@
-//! Dates as HTTP writes them: `Sun, 06 Nov 1994 08:49:37 GMT` (IMF-fixdate, RFC 9110 §5.6.7).
+//! Dates as HTTP writes them, `Sun, 06 Nov 1994 08:49:37 GMT` (IMF-fixdate, RFC 9110 §5.6.7), and
+//! as it still has to read them.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -44,6 +45,69 @@ pub(crate) fn append(out: &mut Vec<u8>, unix_s: u64) {
     out.extend_from_slice(&text);
 }
 
+/// Reads a date in any of the three forms that RFC 9110 §5.6.7 names: seconds since 1970. A year of
+/// two digits is the one that is not more than 50 years after `now_unix_s`.
+pub(crate) fn parse(text: &[u8], now_unix_s: u64) -> Option<u64> {
+    let text = core::str::from_utf8(text).ok()?;
+    let (day_name, rest) = text.split_at_checked(text.find([',', ' '])?)?;
+    let mut words = rest.trim_start_matches(',').split_ascii_whitespace();
+    let mut word = || words.next();
+    let (day, month, year, time) = match (rest.starts_with(','), day_name.len()) {
+        // Sun, 06 Nov 1994 08:49:37 GMT
+        (true, 3) => (digits(word()?, 2)?, word()?, digits(word()?, 4)?, word()?),
+        // Sunday, 06-Nov-94 08:49:37 GMT
+        (true, 6..=9) => {
+            let mut date = word()?.split('-');
+            let (day, month) = (digits(date.next()?, 2)?, date.next()?);
+            let year = full_year(digits(date.next()?, 2)?, now_unix_s);
+            (day, month, year, word()?)
+        }
+        // Sun Nov  6 08:49:37 1994
+        (false, 3) => {
+            let (month, day, time) = (word()?, word()?, word()?);
+            (digits(day, day.len().min(2))?, month, digits(word()?, 4)?, time)
+        }
+        _ => return None,
+    };
+    let zone = if rest.starts_with(',') { word() == Some("GMT") } else { true };
+    let month = MONTHS.iter().position(|name| name.as_slice() == month.as_bytes())? + 1;
+    let known_day = DAYS.iter().any(|name| day_name.as_bytes().starts_with(name.as_slice()));
+    let second = time_of_day(time)?;
+    let plausible = zone && known_day && word().is_none() && (1..=31).contains(&day);
+    if !plausible || year < 1970 {
+        return None;
+    }
+    Some(days_before(year, month as u64, day) * 86_400 + second)
+}
+
+/// `08:49:37`, which may be a leap second.
+fn time_of_day(text: &str) -> Option<u64> {
+    let mut parts = text.split(':').map(|part| digits(part, 2));
+    let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next()??);
+    let valid = hour < 24 && minute < 60 && second <= 60 && parts.next().is_none();
+    valid.then_some(hour * 3600 + minute * 60 + second)
+}
+
+fn digits(text: &str, count: usize) -> Option<u64> {
+    let valid = text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
+    valid.then(|| text.parse().ok())?
+}
+
+fn full_year(two_digits: u64, now_unix_s: u64) -> u64 {
+    let (this_year, _, _) = civil(now_unix_s.min(LAST_S) / 86_400);
+    let year = this_year / 100 * 100 + two_digits;
+    if year > this_year + 50 { year - 100 } else { year }
+}
+
+/// Days from 1970-01-01 to a date: [`civil`] the other way round.
+fn days_before(year: u64, month: u64, day: u64) -> u64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let march_month = (month + 9) % 12;
+    let (era, of_era) = (year / 400, year % 400);
+    let of_year = (153 * march_month + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
 /// The date of `unix_s` seconds since 1970 as access logs write it: `06/Nov/1994:08:49:37 +0000`.
 pub fn common_log_date(unix_s: u64) -> String {
     let mut date = Vec::with_capacity(29);
@@ -66,6 +130,45 @@ mod tests {
         let mut out = Vec::new();
         append(&mut out, unix_s);
         out
+    }
+
+    #[test]
+    fn the_three_forms_of_a_date_are_read() {
+        const NOW_S: u64 = 1_795_000_000;
+        for text in [
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+        ] {
+            assert_eq!(parse(text.as_bytes(), NOW_S), Some(784_111_777), "{text}");
+        }
+        for unix_s in (0..LAST_S).step_by(7_654_321) {
+            assert_eq!(parse(&shown(unix_s), NOW_S), Some(unix_s), "{unix_s}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_date_is_not_read() {
+        for text in [
+            "",
+            "Sun",
+            "0",
+            "1994-11-06T08:49:37Z",
+            "Sun, 6 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:37",
+            "Sun, 06 Nov 1994 08:49:37 CET",
+            "Sun, 06 Nov 94 08:49:37 GMT",
+            "Sun, 00 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Nox 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 24:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49 GMT",
+            "Sun, 06 Nov 1994 08:49:37 GMT x",
+            "Xxx, 06 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1969 08:49:37 GMT",
+            "Sun, +6 Nov 1994 08:49:37 GMT",
+        ] {
+            assert_eq!(parse(text.as_bytes(), 0), None, "{text}");
+        }
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use core::mem::MaybeUninit;
 
-use httparse::{Error, Header, Status as Progress};
+use httparse::{Error, Status as Progress};
 
+use super::fields::{Expectation, Field, Fields, Framing, Kept};
 use super::refusal::Refusal;
 use super::response::Status;
 use super::target::{self, Target};
@@ -24,7 +25,7 @@ impl Span {
     }
 
     /// Where `part`, a slice of `whole`, stands in it.
-    fn within(whole: &[u8], part: &[u8]) -> Span {
+    pub(super) fn within(whole: &[u8], part: &[u8]) -> Span {
         Span::new(part.as_ptr().addr() - whole.as_ptr().addr(), part.len())
     }
 
@@ -67,33 +68,6 @@ impl Method {
     }
 }
 
-/// How long the body is said to be (RFC 9112 §6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Framing {
-    None,
-    Length(u64),
-    Chunked,
-}
-
-/// What a client expects before it sends its body (RFC 9110 §10.1.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Expectation {
-    None,
-    Continue,
-    Unknown,
-}
-
-/// The fields whose values are looked at after the head is parsed.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Field {
-    Host,
-    ContentType,
-    Origin,
-    SecFetchSite,
-}
-
-const KEPT_FIELDS: usize = 4;
-
 /// A request head. Its text stays where it was received; this says where each part stands.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
@@ -105,11 +79,13 @@ pub(crate) struct Request {
     pub(crate) keep_alive: bool,
     pub(crate) framing: Framing,
     pub(crate) expectation: Expectation,
+    /// It has a condition or asks for a part.
+    pub(crate) is_conditional: bool,
     /// The request line, without its line end.
     pub(crate) line: Span,
     /// Bytes of the head, empty lines before and after it included.
     pub(crate) len: usize,
-    fields: [Option<Span>; KEPT_FIELDS],
+    fields: Kept,
 }
 
 impl Request {
@@ -124,15 +100,27 @@ impl Request {
             keep_alive: false,
             framing: Framing::None,
             expectation: Expectation::None,
+            is_conditional: false,
             line: Span::new(0, line.min(limits::REQUEST_LINE_BYTES)),
             len: 0,
-            fields: [None; KEPT_FIELDS],
+            fields: Kept::default(),
         }
+    }
+
+    /// The values of all fields of that name, found by reading the head again: for fields that few
+    /// requests have.
+    pub(crate) fn values<'h>(&self, head: &'h [u8], name: &str) -> impl Iterator<Item = &'h [u8]> {
+        let fields = &head[self.line.start() + self.line.len()..];
+        fields.split(|&byte| byte == b'\n').filter_map(move |line| {
+            let at = name.len();
+            let named = line.get(..at)?.eq_ignore_ascii_case(name.as_bytes());
+            (named && line.get(at) == Some(&b':')).then(|| line[at + 1..].trim_ascii())
+        })
     }
 
     /// The value of a field, where the request has it.
     pub(crate) fn field<'h>(&self, head: &'h [u8], field: Field) -> Option<&'h [u8]> {
-        self.fields[field as usize].map(|span| span.of(head))
+        self.fields.get(field).map(|span| span.of(head))
     }
 }
 
@@ -275,133 +263,28 @@ fn accept(head: &[u8], parsed: &httparse::Request<'_, '_>) -> Result<Request, Re
     // " HTTP/1.1" has nine characters.
     let line = Span::new(first, span.start() + span.len() + 9 - first);
     let is_1_1 = parsed.version == Some(1);
-    let facts = Facts::gather(head, parsed.headers)?;
-    if is_1_1 && facts.fields[Field::Host as usize].is_none() {
+    let said = Fields::read(head, parsed.headers)?;
+    if is_1_1 && said.kept.get(Field::Host).is_none() {
         return Err(Refusal::malformed("The request has no Host field."));
     }
-    let mut fields = facts.fields;
-    if target.authority.is_some() {
-        fields[Field::Host as usize] = target.authority;
+    let mut fields = said.kept;
+    if let Some(authority) = target.authority {
+        fields.set(Field::Host, authority);
     }
     Ok(Request {
         method,
         target,
         is_1_1,
-        keep_alive: !facts.close && (is_1_1 || facts.keep_alive),
-        framing: facts.framing(is_1_1)?,
+        keep_alive: !said.close && (is_1_1 || said.keep_alive),
+        framing: said.framing(is_1_1)?,
         // "A server that receives a 100-continue expectation in an HTTP/1.0 request MUST ignore
         // that expectation." (RFC 9110 §10.1.1)
-        expectation: if is_1_1 { facts.expectation } else { Expectation::None },
+        is_conditional: said.is_conditional,
+        expectation: if is_1_1 { said.expectation } else { Expectation::None },
         line,
         len: head.len(),
         fields,
     })
-}
-
-/// What the fields of a request say, as they are met.
-struct Facts {
-    length: Option<u64>,
-    encoded: bool,
-    close: bool,
-    keep_alive: bool,
-    expectation: Expectation,
-    fields: [Option<Span>; KEPT_FIELDS],
-}
-
-impl Facts {
-    fn gather(head: &[u8], headers: &[Header<'_>]) -> Result<Facts, Refusal> {
-        let mut facts = Facts {
-            length: None,
-            encoded: false,
-            close: false,
-            keep_alive: false,
-            expectation: Expectation::None,
-            fields: [None; KEPT_FIELDS],
-        };
-        for header in headers {
-            facts.meet(head, header)?;
-        }
-        Ok(facts)
-    }
-
-    fn meet(&mut self, head: &[u8], header: &Header<'_>) -> Result<(), Refusal> {
-        let value = header.value;
-        let is = |name: &str| header.name.eq_ignore_ascii_case(name);
-        // The length of a name tells most fields apart before any letter is compared.
-        match header.name.len() {
-            4 if is("Host") => {
-                if !target::valid_host(value) {
-                    return Err(Refusal::malformed("The Host field is not a host."));
-                }
-                if self.keep(head, Field::Host, value).is_some() {
-                    return Err(Refusal::malformed("The request has two Host fields."));
-                }
-            }
-            6 if is("Expect") => self.expect(value),
-            6 if is("Origin") => drop(self.keep(head, Field::Origin, value)),
-            10 if is("Connection") => self.connection(value),
-            12 if is("Content-Type") => drop(self.keep(head, Field::ContentType, value)),
-            14 if is("Content-Length") => self.content_length(value)?,
-            14 if is("Sec-Fetch-Site") => drop(self.keep(head, Field::SecFetchSite, value)),
-            17 if is("Transfer-Encoding") => {
-                if self.encoded || !value.eq_ignore_ascii_case(b"chunked") {
-                    return Err(Refusal::malformed("The only transfer encoding here is chunked."));
-                }
-                self.encoded = true;
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// Remembers where a value stands; returns an earlier one.
-    fn keep(&mut self, head: &[u8], field: Field, value: &[u8]) -> Option<Span> {
-        self.fields[field as usize].replace(Span::within(head, value))
-    }
-
-    fn expect(&mut self, value: &[u8]) {
-        let known = value.eq_ignore_ascii_case(b"100-continue");
-        self.expectation = match self.expectation {
-            Expectation::Unknown => Expectation::Unknown,
-            _ if known => Expectation::Continue,
-            _ => Expectation::Unknown,
-        };
-    }
-
-    fn connection(&mut self, value: &[u8]) {
-        for option in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
-            self.close |= option.eq_ignore_ascii_case(b"close");
-            self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
-        }
-    }
-
-    /// Digits alone. Two fields may agree; a list in one is refused (RFC 9110 §8.6 allows either).
-    fn content_length(&mut self, value: &[u8]) -> Result<(), Refusal> {
-        let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
-        let length = core::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
-        match (digits, length) {
-            (true, Some(length)) if self.length.is_none_or(|earlier| earlier == length) => {
-                self.length = Some(length);
-                Ok(())
-            }
-            _ => Err(Refusal::malformed("The Content-Length is not one number.")),
-        }
-    }
-
-    /// Where the body ends: nothing that two parsers could read differently (RFC 9112 §6.1, §6.3).
-    fn framing(&self, is_1_1: bool) -> Result<Framing, Refusal> {
-        match (self.encoded, self.length) {
-            (true, Some(_)) => {
-                Err(Refusal::malformed("Content-Length and Transfer-Encoding exclude each other."))
-            }
-            (true, None) if !is_1_1 => {
-                Err(Refusal::malformed("HTTP/1.0 knows no Transfer-Encoding."))
-            }
-            (true, None) => Ok(Framing::Chunked),
-            (false, None | Some(0)) => Ok(Framing::None),
-            (false, Some(length)) => Ok(Framing::Length(length)),
-        }
-    }
 }
 
 #[cfg(test)]

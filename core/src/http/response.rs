@@ -13,16 +13,20 @@ pub(crate) struct Status(pub(crate) u16);
 impl Status {
     pub(crate) const OK: Status = Status(200);
     pub(crate) const NO_CONTENT: Status = Status(204);
+    pub(crate) const PARTIAL_CONTENT: Status = Status(206);
     pub(crate) const MOVED_PERMANENTLY: Status = Status(301);
     pub(crate) const SEE_OTHER: Status = Status(303);
+    pub(crate) const NOT_MODIFIED: Status = Status(304);
     pub(crate) const BAD_REQUEST: Status = Status(400);
     pub(crate) const FORBIDDEN: Status = Status(403);
     pub(crate) const NOT_FOUND: Status = Status(404);
     pub(crate) const METHOD_NOT_ALLOWED: Status = Status(405);
     pub(crate) const REQUEST_TIMEOUT: Status = Status(408);
+    pub(crate) const PRECONDITION_FAILED: Status = Status(412);
     pub(crate) const CONTENT_TOO_LARGE: Status = Status(413);
     pub(crate) const URI_TOO_LONG: Status = Status(414);
     pub(crate) const UNSUPPORTED_MEDIA_TYPE: Status = Status(415);
+    pub(crate) const RANGE_NOT_SATISFIABLE: Status = Status(416);
     pub(crate) const EXPECTATION_FAILED: Status = Status(417);
     pub(crate) const REQUEST_HEADER_FIELDS_TOO_LARGE: Status = Status(431);
     pub(crate) const INTERNAL_SERVER_ERROR: Status = Status(500);
@@ -35,16 +39,20 @@ impl Status {
         match self.0 {
             200 => "OK",
             204 => "No Content",
+            206 => "Partial Content",
             301 => "Moved Permanently",
             303 => "See Other",
+            304 => "Not Modified",
             400 => "Bad Request",
             403 => "Forbidden",
             404 => "Not Found",
             405 => "Method Not Allowed",
             408 => "Request Timeout",
+            412 => "Precondition Failed",
             413 => "Content Too Large",
             414 => "URI Too Long",
             415 => "Unsupported Media Type",
+            416 => "Range Not Satisfiable",
             417 => "Expectation Failed",
             431 => "Request Header Fields Too Large",
             501 => "Not Implemented",

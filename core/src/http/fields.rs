@@ -1,0 +1,161 @@
+//! The fields of a request that concern the connection and the body (RFC 9110 §7 to §10, RFC 9112
+//! §6 and §9): what they say, and what they must not.
+
+use httparse::Header;
+
+use super::head::Span;
+use super::refusal::Refusal;
+use super::target;
+
+/// How long the body is said to be (RFC 9112 §6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framing {
+    None,
+    Length(u64),
+    Chunked,
+}
+
+/// What a client expects before it sends its body (RFC 9110 §10.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expectation {
+    None,
+    Continue,
+    Unknown,
+}
+
+/// The fields whose values are looked at after the head is parsed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Field {
+    Host,
+    ContentType,
+    Origin,
+    SecFetchSite,
+}
+
+/// Where the values of these fields stand.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Kept([Option<Span>; 4]);
+
+impl Kept {
+    /// The value of a field, where the request has it.
+    pub(crate) fn get(self, field: Field) -> Option<Span> {
+        self.0[field as usize]
+    }
+
+    /// Sets the value of a field that was said elsewhere.
+    pub(super) fn set(&mut self, field: Field, value: Span) {
+        self.0[field as usize] = Some(value);
+    }
+}
+
+/// What the fields of a request say, as they are met.
+pub(super) struct Fields {
+    length: Option<u64>,
+    encoded: bool,
+    pub(super) close: bool,
+    pub(super) keep_alive: bool,
+    pub(super) is_conditional: bool,
+    pub(super) expectation: Expectation,
+    pub(super) kept: Kept,
+}
+
+impl Fields {
+    pub(super) fn read(head: &[u8], headers: &[Header<'_>]) -> Result<Fields, Refusal> {
+        let mut said = Fields {
+            length: None,
+            encoded: false,
+            close: false,
+            keep_alive: false,
+            is_conditional: false,
+            expectation: Expectation::None,
+            kept: Kept::default(),
+        };
+        for header in headers {
+            said.meet(head, header)?;
+        }
+        Ok(said)
+    }
+
+    fn meet(&mut self, head: &[u8], header: &Header<'_>) -> Result<(), Refusal> {
+        let value = header.value;
+        let is = |name: &str| header.name.eq_ignore_ascii_case(name);
+        // The length of a name tells most fields apart before any letter is compared.
+        match header.name.len() {
+            4 if is("Host") => {
+                if !target::valid_host(value) {
+                    return Err(Refusal::malformed("The Host field is not a host."));
+                }
+                if self.keep(head, Field::Host, value).is_some() {
+                    return Err(Refusal::malformed("The request has two Host fields."));
+                }
+            }
+            5 if is("Range") => self.is_conditional = true,
+            6 if is("Expect") => self.expect(value),
+            6 if is("Origin") => drop(self.keep(head, Field::Origin, value)),
+            10 if is("Connection") => self.connection(value),
+            12 if is("Content-Type") => drop(self.keep(head, Field::ContentType, value)),
+            14 if is("Content-Length") => self.content_length(value)?,
+            14 if is("Sec-Fetch-Site") => drop(self.keep(head, Field::SecFetchSite, value)),
+            17 if is("Transfer-Encoding") => {
+                if self.encoded || !value.eq_ignore_ascii_case(b"chunked") {
+                    return Err(Refusal::malformed("The only transfer encoding here is chunked."));
+                }
+                self.encoded = true;
+            }
+            8..=19 if header.name.as_bytes()[..3].eq_ignore_ascii_case(b"If-") => {
+                self.is_conditional = true;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Remembers where a value stands; returns an earlier one.
+    fn keep(&mut self, head: &[u8], field: Field, value: &[u8]) -> Option<Span> {
+        self.kept.0[field as usize].replace(Span::within(head, value))
+    }
+
+    fn expect(&mut self, value: &[u8]) {
+        let known = value.eq_ignore_ascii_case(b"100-continue");
+        self.expectation = match self.expectation {
+            Expectation::Unknown => Expectation::Unknown,
+            _ if known => Expectation::Continue,
+            _ => Expectation::Unknown,
+        };
+    }
+
+    fn connection(&mut self, value: &[u8]) {
+        for option in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
+            self.close |= option.eq_ignore_ascii_case(b"close");
+            self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+        }
+    }
+
+    /// Digits alone. Two fields may agree; a list in one is refused (RFC 9110 §8.6 allows either).
+    fn content_length(&mut self, value: &[u8]) -> Result<(), Refusal> {
+        let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+        let length = core::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+        match (digits, length) {
+            (true, Some(length)) if self.length.is_none_or(|earlier| earlier == length) => {
+                self.length = Some(length);
+                Ok(())
+            }
+            _ => Err(Refusal::malformed("The Content-Length is not one number.")),
+        }
+    }
+
+    /// Where the body ends: nothing that two parsers could read differently (RFC 9112 §6.1, §6.3).
+    pub(super) fn framing(&self, is_1_1: bool) -> Result<Framing, Refusal> {
+        match (self.encoded, self.length) {
+            (true, Some(_)) => {
+                Err(Refusal::malformed("Content-Length and Transfer-Encoding exclude each other."))
+            }
+            (true, None) if !is_1_1 => {
+                Err(Refusal::malformed("HTTP/1.0 knows no Transfer-Encoding."))
+            }
+            (true, None) => Ok(Framing::Chunked),
+            (false, None | Some(0)) => Ok(Framing::None),
+            (false, Some(length)) => Ok(Framing::Length(length)),
+        }
+    }
+}
