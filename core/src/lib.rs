@@ -12,7 +12,7 @@
 //! # struct File(Facts);
 //! # impl Asset for File { fn facts(&self) -> &Facts { &self.0 } }
 //! # fn open(_: &zero_core::SitePath) -> Result<File, NoAsset> {
-//! #     Ok(File(Facts::new(6, 0, "6", "text/plain")))
+//! #     Ok(File(Facts::new(6, 0, "6", "text/plain", Default::default())))
 //! # }
 //! # fn send(wire: &mut Vec<u8>, head: &[u8], body: &Body<File>) {
 //! #     wire.extend_from_slice(head);
@@ -25,7 +25,7 @@
 //!         match connection.poll(app, now()) {
 //!             // No bytes mean that the client has stopped sending.
 //!             Want::Read => connection.received(std::mem::take(&mut input)),
-//!             Want::Open(path) => connection.opened(open(&path)),
+//!             Want::Open(path, _) => connection.opened(open(&path)),
 //!             Want::Ask(ticket, _) => connection.answered(ticket, Err(StoreDown::Unreachable)),
 //!             Want::Send(transmit) => {
 //!                 send(wire, &transmit.head, &transmit.body);
@@ -68,9 +68,10 @@ pub mod store;
 mod text;
 mod want;
 
-pub use app::{App, Asset, Facts, NoAsset, SitePath, Templates};
+pub use app::{App, Asset, Coding, Facts, NoAsset, SitePath, Templates};
 pub use connection::Connection;
 pub use http::date::common_log_date;
+pub use http::encoding::{Encoding, Encodings};
 pub use limits::Limits;
 pub use moment::Moment;
 pub use want::{Body, Closing, Deadline, Patience, Sent, Served, Ticket, Transmit, Want};

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::app::SitePath;
+use crate::http::encoding::Encodings;
 use crate::store::Query;
 
 /// What a [`Connection`](crate::Connection) wants next: always exactly one thing.
@@ -14,8 +15,8 @@ use crate::store::Query;
 pub enum Want<A> {
     /// Bytes from the client: report with `received`.
     Read,
-    /// A file opened: report with `opened`.
-    Open(SitePath),
+    /// A file opened, in one of these codings if it is there: report with `opened`.
+    Open(SitePath, Encodings),
     /// An answer from the store: report with `answered`, under the same ticket.
     Ask(Ticket, Query),
     /// Something sent. It is the driver's own until it is reported with `sent`.

@@ -8,7 +8,9 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use zero_core::app::BadTemplate;
-use zero_core::{App, Asset, Connection, Facts, Limits, Moment, NoAsset, Sent, Templates, Want};
+use zero_core::{
+    App, Asset, Coding, Connection, Facts, Limits, Moment, NoAsset, Sent, Templates, Want,
+};
 
 thread_local! {
     /// Bytes that this thread has allocated and not freed.
@@ -68,7 +70,7 @@ impl Server {
         Server {
             app: App { templates: Templates::load(page).unwrap(), limits: Limits::default() },
             now: Moment { ms: 1, unix_s: 1 },
-            facts: Arc::new(Facts::new(10, 0, "1", "text/plain")),
+            facts: Arc::new(Facts::new(10, 0, "1", "text/plain", Coding::default())),
         }
     }
 
@@ -76,10 +78,10 @@ impl Server {
     fn serve(&self, connection: &mut Connection<File>) {
         loop {
             match connection.poll(&self.app, self.now) {
-                Want::Open(path) if path.as_bytes() == b"missing" => {
+                Want::Open(path, _) if path.as_bytes() == b"missing" => {
                     connection.opened(Err(NoAsset::Missing));
                 }
-                Want::Open(_) => connection.opened(Ok(File(Arc::clone(&self.facts)))),
+                Want::Open(..) => connection.opened(Ok(File(Arc::clone(&self.facts)))),
                 Want::Send(transmit) => drop(connection.sent(transmit, Sent::Whole)),
                 Want::Read => return,
                 other => panic!("{other:?}"),
@@ -137,7 +139,7 @@ fn a_connection_that_is_dropped_in_any_state_leaves_nothing() {
     let mut opening = Connection::<File>::new();
     opening.received(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n");
     let want = opening.poll(&server.app, server.now);
-    assert!(matches!(want, Want::Open(_)));
+    assert!(matches!(want, Want::Open(..)));
     drop(want);
     opening.opened(Ok(File(Arc::clone(&server.facts))));
     let sending = opening.poll(&server.app, server.now);

@@ -67,7 +67,9 @@ impl<'a> Worker<'a> {
         loop {
             match connection.poll(&server.app, clock::now()) {
                 Want::Read => self.read(client, &mut connection, &mut scratch),
-                Want::Open(path) => connection.opened(server.site.file(&path, clock::now())),
+                Want::Open(path, encodings) => {
+                    connection.opened(server.site.file(&path, encodings, clock::now()));
+                }
                 Want::Ask(ticket, query) => {
                     let until_ms = connection.deadline().map_or(0, |deadline| deadline.at_ms);
                     let store = (&server.store, server.gate());

@@ -319,7 +319,9 @@ impl<'a> Reactor<'a> {
         match place.connection.poll(&server.app, now) {
             Want::Read if !place.has_input => return Progress::Blocked(Blocked::Read),
             Want::Read => place.read(&mut self.scratch),
-            Want::Open(path) => place.connection.opened(server.site.file(&path, now)),
+            Want::Open(path, encodings) => {
+                place.connection.opened(server.site.file(&path, encodings, now));
+            }
             Want::Ask(ticket, query) => {
                 self.store.ask((key, ticket), query, now);
                 return Progress::Blocked(Blocked::Store);

@@ -3,11 +3,10 @@
 use std::borrow::Cow;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::os::unix::fs::MetadataExt;
-use std::sync::Arc;
 
-use zero_core::Facts;
+use zero_core::{Coding, Facts};
 
-use super::{Asset, Document, Source, content_type};
+use super::asset::{Asset, Source, content_type};
 
 macro_rules! files {
     ($folder:literal: $($name:literal),* $(,)?) => {
@@ -36,8 +35,9 @@ fn asset(name: &str, bytes: &'static [u8], modified_s: u64) -> Asset {
     let tag = BuildHasherDefault::<DefaultHasher>::default().hash_one(bytes);
     let len = bytes.len() as u64;
     let kind = content_type(name.as_bytes());
-    let facts = Facts::new(len, modified_s, &format!("{len:x}-{tag:x}"), &kind);
-    Asset(Arc::new(Document { facts, content: Source::Memory(Cow::Borrowed(bytes)) }))
+    let tag = format!("{len:x}-{tag:x}");
+    let facts = Facts::new(len, modified_s, &tag, &kind, Coding::default());
+    Asset::new(facts, Source::Memory(Cow::Borrowed(bytes)))
 }
 
 /// A template by its name, one of those in [`Templates`](zero_core::Templates).

@@ -61,11 +61,25 @@ impl<A> Answer<A> {
     where
         A: Asset,
     {
-        let len = asset.facts().len();
+        let facts = asset.facts();
+        let len = facts.len();
         let mut head = Head::new(Status::OK, now);
-        head.lines(asset.facts().fields());
+        head.lines(facts.fields());
+        head.field("Content-Type", facts.content_type());
         head.number("Content-Length", len);
         Answer { status: Status::OK, head, body: Content::File(asset, 0..len), close: false }
+    }
+
+    /// The site's own page for what is not there. It is no representation of what was asked for.
+    pub(crate) fn missing(asset: A, now: Moment) -> Answer<A>
+    where
+        A: Asset,
+    {
+        let len = asset.facts().len();
+        let mut head = Head::new(Status::NOT_FOUND, now);
+        head.field("Content-Type", asset.facts().content_type());
+        head.number("Content-Length", len);
+        Answer { status: Status::NOT_FOUND, head, body: Content::File(asset, 0..len), close: false }
     }
 
     /// A part of a file (RFC 9110 §15.3.7.1).
@@ -76,6 +90,7 @@ impl<A> Answer<A> {
         let facts = asset.facts();
         let mut head = Head::new(Status::PARTIAL_CONTENT, now);
         head.lines(facts.fields());
+        head.field("Content-Type", facts.content_type());
         head.field("Content-Range", &content_range(&range, facts.len()));
         head.number("Content-Length", range.end - range.start);
         let body = Content::File(asset, range);
@@ -99,7 +114,7 @@ impl<A> Answer<A> {
         parts.push(Part { lead: end, range: 0..0 });
         let len = |part: &Part| part.lead.len() as u64 + (part.range.end - part.range.start);
         let mut head = Head::new(Status::PARTIAL_CONTENT, now);
-        head.lines(facts.validators());
+        head.lines(facts.fields());
         head.field("Content-Type", &[b"multipart/byteranges; boundary=", &boundary[..]].concat());
         head.number("Content-Length", parts.iter().map(len).sum());
         let body = Content::Parts(asset, parts);
@@ -112,7 +127,7 @@ impl<A> Answer<A> {
         A: Asset,
     {
         let mut head = Head::new(Status::NOT_MODIFIED, now);
-        head.field("ETag", asset.facts().tag());
+        asset.facts().write_not_modified(&mut head);
         Answer { status: Status::NOT_MODIFIED, head, body: Content::Nothing, close: false }
     }
 

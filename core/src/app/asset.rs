@@ -3,6 +3,8 @@
 use alloc::vec::Vec;
 
 use crate::http::date;
+use crate::http::encoding::Encoding;
+use crate::http::response::Head;
 
 /// A driver's handle to an open file.
 pub trait Asset {
@@ -18,30 +20,56 @@ pub struct Facts {
     /// The validator, in its quotes.
     tag: Vec<u8>,
     content_type: Vec<u8>,
-    /// `Last-Modified`, `ETag`, `Accept-Ranges`, `Content-Type`: written once, sent with each answer.
+    /// What describes the file, all of it or a part: written once, sent with each answer.
     fields: Vec<u8>,
-    /// The length of the first three of them.
-    validators: usize,
+    /// Another answer may be given to a client that takes other codings.
+    varies: bool,
+}
+
+/// In which of several codings a file is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Coding {
+    /// The coding; none if it is as it is.
+    pub encoding: Option<Encoding>,
+    /// There are others.
+    pub varies: bool,
 }
 
 impl Facts {
     /// A file of `len` bytes, last changed `modified_unix_s` seconds after 1970. `tag` is its
     /// strong validator (RFC 9110 §8.8.3) without the quotes: hex digits and dashes.
-    pub fn new(len: u64, modified_unix_s: u64, tag: &str, content_type: &str) -> Facts {
+    pub fn new(
+        len: u64,
+        modified_unix_s: u64,
+        tag: &str,
+        content_type: &str,
+        coding: Coding,
+    ) -> Facts {
         debug_assert!(tag.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-'));
-        let tag = [b"\"", tag.as_bytes(), b"\""].concat();
+        // Each coding of a file is another representation, and has a validator of its own.
+        let suffix = match coding.encoding {
+            None => "",
+            Some(Encoding::Brotli) => "-b",
+            Some(Encoding::Zstandard) => "-c",
+            Some(Encoding::Gzip) => "-a",
+        };
+        let tag = ["\"", tag, suffix, "\""].concat().into_bytes();
         let mut fields = Vec::with_capacity(192);
         fields.extend_from_slice(b"Last-Modified: ");
         date::append(&mut fields, modified_unix_s);
         fields.extend_from_slice(b"\r\nETag: ");
         fields.extend_from_slice(&tag);
         fields.extend_from_slice(b"\r\nAccept-Ranges: bytes\r\n");
-        let validators = fields.len();
-        fields.extend_from_slice(b"Content-Type: ");
-        fields.extend_from_slice(content_type.as_bytes());
-        fields.extend_from_slice(b"\r\n");
+        if let Some(encoding) = coding.encoding {
+            fields.extend_from_slice(b"Content-Encoding: ");
+            fields.extend_from_slice(encoding.name().as_bytes());
+            fields.extend_from_slice(b"\r\n");
+        }
+        if coding.varies {
+            fields.extend_from_slice(VARY);
+        }
         let content_type = content_type.as_bytes().to_vec();
-        Facts { len, modified_unix_s, tag, content_type, fields, validators }
+        Facts { len, modified_unix_s, tag, content_type, fields, varies: coding.varies }
     }
 
     /// Length in bytes.
@@ -67,16 +95,22 @@ impl Facts {
         &self.content_type
     }
 
-    /// All fields that describe the file.
+    /// The fields that describe the file, but for its type.
     pub(crate) fn fields(&self) -> &[u8] {
         &self.fields
     }
 
-    /// Those of them that hold for a part of it too.
-    pub(crate) fn validators(&self) -> &[u8] {
-        &self.fields[..self.validators]
+    /// Those of them that a client needs which has the file already (RFC 9110 §15.4.5).
+    pub(crate) fn write_not_modified(&self, head: &mut Head) {
+        head.field("ETag", &self.tag);
+        if self.varies {
+            head.lines(VARY);
+        }
     }
 }
+
+/// Caches must look at this field too (RFC 9110 §12.5.5).
+const VARY: &[u8] = b"Vary: Accept-Encoding\r\n";
 
 /// Why a file could not be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

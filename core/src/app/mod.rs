@@ -10,7 +10,7 @@ mod site_path;
 mod template;
 
 pub(crate) use answer::{Answer, Content, Part};
-pub use asset::{Asset, Facts, NoAsset};
+pub use asset::{Asset, Coding, Facts, NoAsset};
 pub(crate) use routes::{Outcome, Plan, Step, plan};
 pub use site_path::SitePath;
 pub use template::{BadTemplate, Templates};

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::guestbook::{self, Entry};
 use super::{Answer, App, Asset, NoAsset, SitePath};
 use crate::http::conditions::{self, Verdict};
+use crate::http::encoding::Encodings;
 use crate::http::fields::Field;
 use crate::http::head::{Method, Request};
 use crate::http::range::Wanted;
@@ -24,6 +25,8 @@ pub(crate) enum Plan {
     Thanks,
     /// Serve a file, or say which methods it answers.
     File { path: SitePath, method: Method },
+    /// Show the site's own page for what is not there, if it has one.
+    Missing,
     /// Say which methods a page, or the whole server, answers.
     Options(&'static str),
     /// Say why not.
@@ -42,7 +45,7 @@ pub(crate) enum Outcome<A> {
 /// What a plan needs next.
 #[derive(Debug)]
 pub(crate) enum Step<A> {
-    Open(SitePath),
+    Open(SitePath, Encodings),
     Ask(Query),
     Answer(Answer<A>),
 }
@@ -86,7 +89,12 @@ pub(crate) fn plan(request: &Request, head: &[u8]) -> Plan {
         Method::Options if path == b"*" => return Plan::Options(GUESTBOOK_METHODS),
         _ => {}
     }
-    let Some(path) = SitePath::parse(path) else { return Plan::Refuse(Refusal::not_found()) };
+    let Some(path) = SitePath::parse(path) else {
+        return match request.method {
+            Method::Get | Method::Head => Plan::Missing,
+            _ => Plan::Refuse(Refusal::not_found()),
+        };
+    };
     match path.as_bytes() {
         GUESTBOOK => plan_guestbook(request, head),
         THANKS => match request.method {
@@ -171,12 +179,34 @@ impl Plan {
                     Answer::page(Status::BAD_REQUEST, html, now)
                 }
             },
+            (plan @ Plan::File { .. }, Outcome::Opened(Err(NoAsset::Missing)))
+                if matches!(request.method, Method::Get | Method::Head) =>
+            {
+                *plan = Plan::Missing;
+                return Step::Open(SitePath::not_found(), Encodings::default());
+            }
+            (Plan::Missing, Outcome::Opened(Ok(asset))) => Answer::missing(asset, now),
+            (Plan::Missing, Outcome::Opened(Err(_))) => {
+                Answer::refusal(Refusal::not_found(), app, now)
+            }
+            (Plan::Missing, _) => {
+                return Step::Open(SitePath::not_found(), Encodings::default());
+            }
             (Plan::File { path, method }, Outcome::Opened(found)) => {
                 file(path, *method, (request, head), found, app, now)
             }
-            (Plan::File { path, .. }, _) => return Step::Open(path.clone()),
+            (Plan::File { path, .. }, _) => {
+                return Step::Open(path.clone(), encodings(request, head));
+            }
         })
     }
+}
+
+fn encodings(request: &Request, head: &[u8]) -> Encodings {
+    if !request.names_encodings {
+        return Encodings::default();
+    }
+    Encodings::parse(request.values(head, "Accept-Encoding"))
 }
 
 fn file<A: Asset>(

@@ -42,6 +42,11 @@ impl SitePath {
         Some(SitePath(decoded))
     }
 
+    /// The site's own page for what is not there.
+    pub(crate) fn not_found() -> SitePath {
+        SitePath(b"404.html".to_vec())
+    }
+
     /// The path, relative to the root; empty for the root itself.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

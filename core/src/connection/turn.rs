@@ -164,7 +164,9 @@ impl<A: Asset> Connection<A> {
         let Exchange { plan, request, body, .. } = &mut *exchange;
         let head = &self.pending()[..request.len];
         match plan.step(app, (request, head, body.bytes()), outcome, now) {
-            Step::Open(path) => (State::Opening(exchange), Some(Want::Open(path))),
+            Step::Open(path, encodings) => {
+                (State::Opening(exchange), Some(Want::Open(path, encodings)))
+            }
             Step::Ask(query) => {
                 self.expect(Patience::Store, app.limits.store_timeout_ms, now);
                 (State::Asking(exchange), Some(Want::Ask(self.ticket(), query)))

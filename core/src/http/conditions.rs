@@ -106,6 +106,7 @@ fn has_tag(mut list: &[u8], tag: &[u8], how: Comparison) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::Coding;
     use crate::http::head;
     use std::format;
 
@@ -117,7 +118,7 @@ mod tests {
     fn with<T>(fields: &str, ask: impl FnOnce(&Request, &[u8], &Facts, Moment) -> T) -> T {
         let head = format!("GET / HTTP/1.1\r\nHost: x\r\n{fields}\r\n");
         let request = head::parse(head.as_bytes()).unwrap().unwrap();
-        let facts = Facts::new(1000, 784_111_777, "a-1", "text/plain");
+        let facts = Facts::new(1000, 784_111_777, "a-1", "text/plain", Coding::default());
         ask(&request, head.as_bytes(), &facts, NOW)
     }
 

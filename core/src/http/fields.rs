@@ -55,6 +55,7 @@ pub(super) struct Fields {
     pub(super) close: bool,
     pub(super) keep_alive: bool,
     pub(super) is_conditional: bool,
+    pub(super) names_encodings: bool,
     pub(super) expectation: Expectation,
     pub(super) kept: Kept,
 }
@@ -67,6 +68,7 @@ impl Fields {
             close: false,
             keep_alive: false,
             is_conditional: false,
+            names_encodings: false,
             expectation: Expectation::None,
             kept: Kept::default(),
         };
@@ -96,6 +98,7 @@ impl Fields {
             12 if is("Content-Type") => drop(self.keep(head, Field::ContentType, value)),
             14 if is("Content-Length") => self.content_length(value)?,
             14 if is("Sec-Fetch-Site") => drop(self.keep(head, Field::SecFetchSite, value)),
+            15 if is("Accept-Encoding") => self.names_encodings = true,
             17 if is("Transfer-Encoding") => {
                 if self.encoded || !value.eq_ignore_ascii_case(b"chunked") {
                     return Err(Refusal::malformed("The only transfer encoding here is chunked."));

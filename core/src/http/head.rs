@@ -81,6 +81,8 @@ pub(crate) struct Request {
     pub(crate) expectation: Expectation,
     /// It has a condition or asks for a part.
     pub(crate) is_conditional: bool,
+    /// It says which codings the client takes.
+    pub(crate) names_encodings: bool,
     /// The request line, without its line end.
     pub(crate) line: Span,
     /// Bytes of the head, empty lines before and after it included.
@@ -101,6 +103,7 @@ impl Request {
             framing: Framing::None,
             expectation: Expectation::None,
             is_conditional: false,
+            names_encodings: false,
             line: Span::new(0, line.min(limits::REQUEST_LINE_BYTES)),
             len: 0,
             fields: Kept::default(),
@@ -280,6 +283,7 @@ fn accept(head: &[u8], parsed: &httparse::Request<'_, '_>) -> Result<Request, Re
         // "A server that receives a 100-continue expectation in an HTTP/1.0 request MUST ignore
         // that expectation." (RFC 9110 §10.1.1)
         is_conditional: said.is_conditional,
+        names_encodings: said.names_encodings,
         expectation: if is_1_1 { said.expectation } else { Expectation::None },
         line,
         len: head.len(),

@@ -3,6 +3,7 @@
 pub(crate) mod body;
 pub(crate) mod conditions;
 pub(crate) mod date;
+pub(crate) mod encoding;
 pub(crate) mod fields;
 pub(crate) mod head;
 pub(crate) mod range;

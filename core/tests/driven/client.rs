@@ -77,7 +77,7 @@ impl Client {
         while self.end.is_none() {
             match self.poll() {
                 Want::Read => return,
-                Want::Open(path) => self.conn.opened(self.site.open(&path)),
+                Want::Open(path, _) => self.conn.opened(self.site.open(&path)),
                 Want::Ask(ticket, query) => {
                     let reply = self.store.ask(&query);
                     self.conn.answered(ticket, reply);

@@ -112,7 +112,7 @@ impl<'c> Ring<'c> {
                 Want::Read => {}
                 Want::Shutdown => continue,
                 Want::Close(why) => return Some(why),
-                Want::Open(path) => self.start(Task::Open(path), 50),
+                Want::Open(path, _) => self.start(Task::Open(path), 50),
                 Want::Ask(ticket, query) => self.start(Task::Ask(ticket, query), 6_000),
                 Want::Send(transmit) => self.start(Task::Send(transmit), 16_000),
             }

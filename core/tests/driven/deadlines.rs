@@ -201,7 +201,7 @@ fn each_piece_of_a_file_has_its_own_deadline() {
     let mut client = Client::new();
     client.site.add("large.bin", vec![0; 600 * 1024]);
     client.conn.received(&get("/large.bin"));
-    let Want::Open(path) = client.poll() else { panic!("a file is opened") };
+    let Want::Open(path, _) = client.poll() else { panic!("a file is opened") };
     client.conn.opened(client.site.open(&path));
     for _ in 0..2 {
         let piece = client.sending();
@@ -220,7 +220,7 @@ fn each_piece_of_a_file_has_its_own_deadline() {
 fn a_file_may_take_its_time_to_be_opened() {
     let mut client = Client::new();
     client.conn.received(&get("/hello.txt"));
-    let Want::Open(path) = client.poll() else { panic!("a file is opened") };
+    let Want::Open(path, _) = client.poll() else { panic!("a file is opened") };
     client.later(3_600_000);
     assert!(matches!(client.poll(), Want::Wait));
     client.conn.opened(client.site.open(&path));

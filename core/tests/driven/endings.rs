@@ -36,7 +36,9 @@ fn every_state() -> Vec<At> {
     assert!(piece.conn.sent(first, Sent::Whole).is_none(), "more is to come");
     let second = piece.poll();
     let mut sending = at("sending", &get("/missing"), true);
-    if let Some(Want::Open(path)) = sending.owed.take() {
+    // The file first, then the site's own page for what is not there.
+    for _ in 0..2 {
+        let Some(Want::Open(path, _)) = sending.owed.take() else { panic!("a file is opened") };
         sending.client.conn.opened(sending.client.site.open(&path));
         sending.owed = Some(sending.client.poll());
     }
@@ -59,7 +61,7 @@ fn large() -> Client {
     let mut client = Client::new();
     client.site.add("large.bin", vec![b'l'; 600 * 1024]);
     client.conn.received(&get("/large.bin"));
-    let Want::Open(path) = client.poll() else { panic!("a file is opened") };
+    let Want::Open(path, _) = client.poll() else { panic!("a file is opened") };
     client.conn.opened(client.site.open(&path));
     client
 }
@@ -68,7 +70,7 @@ fn large() -> Client {
 fn carry_on(at: &mut At) {
     let client = &mut at.client;
     match at.owed.take() {
-        Some(Want::Open(path)) => client.conn.opened(client.site.open(&path)),
+        Some(Want::Open(path, _)) => client.conn.opened(client.site.open(&path)),
         Some(Want::Ask(ticket, query)) => {
             let reply = client.store.ask(&query);
             client.conn.answered(ticket, reply);
@@ -144,7 +146,7 @@ fn a_retired_connection_ends_at_once_if_idle_else_after_its_answer() {
 fn a_retired_connection_answers_one_pipelined_request_more_and_says_close() {
     let mut client = Client::new();
     client.conn.received(&[get("/hello.txt"), get("/empty.txt"), get("/folder/")].concat());
-    let Want::Open(path) = client.poll() else { panic!("a file is opened") };
+    let Want::Open(path, _) = client.poll() else { panic!("a file is opened") };
     client.conn.opened(client.site.open(&path));
     let first = client.sending();
     client.conn.retire();

@@ -16,7 +16,7 @@ fn bytes(len: usize) -> Vec<u8> {
 fn asked_for(len: usize) -> Client {
     let mut client = Client::new();
     client.conn.received(&get("/large.bin"));
-    assert!(matches!(client.poll(), Want::Open(_)));
+    assert!(matches!(client.poll(), Want::Open(..)));
     client.conn.opened(Ok(Handle::new(bytes(len), "application/octet-stream")));
     client
 }
@@ -84,7 +84,7 @@ fn a_file_that_can_not_be_had_says_why_by_its_status() {
     ] {
         let mut client = Client::new();
         client.conn.received(&get("/file"));
-        assert!(matches!(client.poll(), Want::Open(_)));
+        assert!(matches!(client.poll(), Want::Open(..)));
         client.conn.opened(Err(why));
         client.settle();
         let (answer, _) = read_answer(&client.out, false).unwrap().expect("an answer");
@@ -97,7 +97,7 @@ fn a_file_that_can_not_be_had_says_why_by_its_status() {
 fn an_internal_error_ends_the_connection() {
     let mut client = Client::new();
     client.conn.received(&get("/file"));
-    assert!(matches!(client.poll(), Want::Open(_)));
+    assert!(matches!(client.poll(), Want::Open(..)));
     client.conn.opened(Err(NoAsset::Unreadable));
     client.settle();
     let (answer, _) = read_answer(&client.out, false).unwrap().expect("an answer");
@@ -109,7 +109,7 @@ fn an_internal_error_ends_the_connection() {
 fn a_file_that_was_opened_for_nobody_is_let_go() {
     let mut client = Client::new();
     client.conn.received(&get("/hello.txt"));
-    assert!(matches!(client.poll(), Want::Open(_)));
+    assert!(matches!(client.poll(), Want::Open(..)));
     client.conn.hung_up();
     client.conn.opened(Ok(Handle::new(bytes(5), "text/plain")));
     assert!(matches!(client.poll(), Want::Close(Closing::HungUp)));

@@ -24,7 +24,7 @@ fn serve(
                 let count = socket.read(&mut scratch)?;
                 connection.received(&scratch[..count]);
             }
-            Want::Open(path) => connection.opened(site.open(&path)),
+            Want::Open(path, _) => connection.opened(site.open(&path)),
             Want::Ask(ticket, query) => connection.answered(ticket, store.ask(&query)),
             Want::Send(transmit) => {
                 socket.write_all(&wire(&transmit))?;

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use zero_core::app::BadTemplate;
 use zero_core::store::{Query, Remarks, Reply, StoreDown};
-use zero_core::{App, Asset, Facts, Limits, Moment, NoAsset, SitePath, Templates};
+use zero_core::{App, Asset, Coding, Facts, Limits, Moment, NoAsset, SitePath, Templates};
 
 /// The time at which every test begins.
 pub(crate) const START: Moment = Moment { ms: 1_000_000, unix_s: 784_111_777 };
@@ -50,7 +50,8 @@ impl Asset for Handle {
 
 impl Handle {
     pub(crate) fn new(bytes: Vec<u8>, content_type: &str) -> Handle {
-        let facts = Facts::new(bytes.len() as u64, START.unix_s, "1f-2e", content_type);
+        let facts =
+            Facts::new(bytes.len() as u64, START.unix_s, "1f-2e", content_type, Coding::default());
         Handle(Arc::new(File { facts, bytes }))
     }
 
