@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
+use rustix::process::Pid;
 use zero_core::{Limits, limits};
 
 use crate::arch::{self, Arch, Workers};
@@ -18,8 +19,8 @@ use crate::store::address::Choice;
 pub enum Command {
     /// List the architectures.
     List,
-    /// Be the embedded store, in this file.
-    Store(PathBuf),
+    /// Be the embedded store, in this file, as long as the parent lives.
+    Store(PathBuf, Option<Pid>),
     /// Serve.
     Serve(Box<Options>),
 }
@@ -79,6 +80,9 @@ enum Sub {
     Store {
         /// The database; it is made if need be
         file: PathBuf,
+        /// End when this process, which is the parent, does
+        #[arg(long, value_name = "PID", hide = true)]
+        parent: Option<i32>,
     },
 }
 
@@ -91,12 +95,12 @@ struct Serve {
     #[arg(default_value_t = PORT)]
     port: u16,
     /// The Redis server, as HOST or HOST:PORT [default: the embedded store]
-    #[arg(value_parser = Choice::parse_host, conflicts_with = "store")]
-    redis: Option<Choice>,
+    redis: Option<String>,
     /// Listen at this address only; :: for IPv6 and IPv4 both
     #[arg(long, value_name = "ADDR", default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED))]
     bind: IpAddr,
-    /// Serve the files of this folder [default: public, or what is compiled in]
+    /// Serve the files of this folder, but for what links and mounts in it lead to [default: public,
+    /// or what is compiled in]
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
     /// Take page templates from this folder [default: templates, or what is compiled in]
@@ -107,9 +111,14 @@ struct Serve {
         value_parser = clap::value_parser!(i32).range(1..))]
     backlog: i32,
     /// Which store
-    #[arg(long, value_name = "STORE", value_parser = Choice::parse,
-        help = "redis://[user:pass@]host[:port][/db], redis+unix:///path[?db=N] or embedded:FILE")]
-    store: Option<Choice>,
+    #[arg(
+        long,
+        value_name = "STORE",
+        env = "ZEROHTTPD_STORE",
+        hide_env_values = true,
+        help = "redis://[user:pass@]host[:port][/db], redis+unix:///path[?db=N] or embedded:FILE"
+    )]
+    store: Option<String>,
     /// Workers in a pool [default: 100], or processes of a loop [default: 1]; auto: one a core
     #[arg(long, value_name = "N|auto", value_parser = worker_count)]
     workers: Option<Count>,
@@ -194,7 +203,7 @@ pub fn parse() -> Command {
     let cli = Cli::parse();
     match cli.command {
         Some(Sub::List) => Command::List,
-        Some(Sub::Store { file }) => Command::Store(file),
+        Some(Sub::Store { file, parent }) => Command::Store(file, parent.and_then(Pid::from_raw)),
         None => Command::Serve(Box::new(cli.serve.into_options().unwrap_or_else(|message| {
             Cli::command().error(ErrorKind::ArgumentConflict, message).exit()
         }))),
@@ -227,7 +236,7 @@ impl Serve {
             backlog: self.backlog,
             root: self.root.or_else(|| if_there("public")),
             templates: self.templates.or_else(|| if_there("templates")),
-            store: self.store.or(self.redis).map_or_else(embedded_store, Ok)?,
+            store: store(self.redis, self.store)?,
             workers,
             limits: Limits {
                 keep_alive_timeout_ms: self.keep_alive_timeout.0,
@@ -261,6 +270,16 @@ fn workers(arch: &Arch, asked: Option<Count>) -> Result<usize, String> {
     }
 }
 
+/// The store, by the argument or by the option. A password in it is not to be shown, so no message
+/// repeats the whole of it, as the parser of the command line would.
+fn store(argument: Option<String>, option: Option<String>) -> Result<Choice, String> {
+    match (argument, option) {
+        (Some(host), _) => Choice::parse_host(&host).map_err(|wrong| format!("REDIS: {wrong}")),
+        (None, Some(text)) => Choice::parse(&text).map_err(|wrong| format!("--store: {wrong}")),
+        (None, None) => embedded_store(),
+    }
+}
+
 /// A folder of the current directory, if it is there.
 fn if_there(folder: &str) -> Option<PathBuf> {
     let folder = PathBuf::from(folder);
@@ -285,6 +304,15 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_password_is_never_repeated() {
+        for store in ["redis://:s3cret@host:99999", "redis://u:s3cret@h/x", "redis://:s3cr/s3cret@"]
+        {
+            let wrong = options(&format!("z epoll --store {store}")).err().unwrap();
+            assert!(wrong.starts_with("--store: ") && !wrong.contains("s3cr"), "{wrong}");
+        }
     }
 
     fn options(words: &str) -> Result<Options, String> {

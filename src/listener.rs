@@ -79,6 +79,11 @@ impl Listener {
         Ok(rustix::io::ioctl_fionbio(&self.socket, true)?)
     }
 
+    /// Stops listening, for all processes that share the socket: shutdown(2).
+    pub fn close(&self) {
+        let _ = net::shutdown(&self.socket, net::Shutdown::Both);
+    }
+
     /// The next client: accept4(2), which blocks for a while unless the socket is non-blocking.
     pub fn accept(&self) -> Accepted {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;

@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
+use rustix::net::{self, SendFlags};
 use zero_core::{Moment, Served};
 
 use crate::scoreboard::Scoreboard;
@@ -30,6 +31,7 @@ pub enum Format {
 pub struct Sink {
     descriptor: OwnedFd,
     format: Format,
+    is_socket: bool,
 }
 
 /// A pipe takes writes of this size whole or not at all (`PIPE_BUF` in pipe(7)), so that the lines
@@ -39,7 +41,7 @@ const BATCH_BYTES: usize = 4096;
 /// A line waits at most this long for others to be written with.
 const DELAY_MS: u64 = 50;
 
-/// A request line is cut to this in the log.
+/// A request line is cut to this in the log, escapes included, so that a line fits a batch.
 const LINE_BYTES: usize = 2048;
 
 impl Sink {
@@ -52,16 +54,24 @@ impl Sink {
         let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOCTTY;
         let mode = Mode::from_raw_mode(0o640);
         let descriptor = match file {
-            Some(file) => rustix::fs::open(file, flags | OFlags::CREATE, mode)?,
+            // A file never makes one wait, but this may be the name of a pipe.
+            Some(file) => rustix::fs::open(file, flags | OFlags::CREATE | OFlags::NONBLOCK, mode)?,
             None => standard_output()?,
         };
-        Ok(Sink { descriptor, format })
+        let kind = FileType::from_raw_mode(rustix::fs::fstat(&descriptor)?.st_mode);
+        Ok(Sink { descriptor, format, is_socket: kind == FileType::Socket })
     }
 
     /// Writes a batch of lines; false if they can't be taken now.
     fn write(&self, mut lines: &[u8]) -> bool {
         while !lines.is_empty() {
-            match rustix::io::write(&self.descriptor, lines) {
+            let written = match self.is_socket {
+                true => {
+                    net::send(&self.descriptor, lines, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)
+                }
+                false => rustix::io::write(&self.descriptor, lines),
+            };
+            match written {
                 Ok(count) => lines = &lines[count..],
                 Err(Errno::INTR) => {}
                 Err(_) => return false,
@@ -176,8 +186,10 @@ impl Drop for Log<'_> {
 /// Quotes, backslashes and everything that is not visible ASCII as `\xNN`: what a client sends can
 /// neither end the line nor reach the terminal.
 fn escape(out: &mut Vec<u8>, text: &[u8]) {
-    for &byte in &text[..text.len().min(LINE_BYTES)] {
+    let end = out.len() + LINE_BYTES;
+    for &byte in text {
         match byte {
+            _ if out.len() >= end => break,
             b'"' | b'\\' | ..b' ' | 0x7f.. => drop(write!(out, "\\x{byte:02x}")),
             _ => out.push(byte),
         }
@@ -186,8 +198,10 @@ fn escape(out: &mut Vec<u8>, text: &[u8]) {
 
 /// Likewise, with the escapes that JSON has; each byte is taken for the character of that number.
 fn escape_json(out: &mut Vec<u8>, text: &[u8]) {
-    for &byte in &text[..text.len().min(LINE_BYTES)] {
+    let end = out.len() + LINE_BYTES;
+    for &byte in text {
         match byte {
+            _ if out.len() >= end => break,
             b'"' | b'\\' | ..b' ' | 0x7f.. => drop(write!(out, "\\u{byte:04x}")),
             _ => out.push(byte),
         }
@@ -220,6 +234,9 @@ mod tests {
         let mut out = Vec::new();
         escape(&mut out, b"GET /\" 200 1\n127.0.0.1 \x1b[31m\\ \xff");
         assert_eq!(out, br"GET /\x22 200 1\x0a127.0.0.1 \x1b[31m\x5c \xff");
+        out.clear();
+        escape(&mut out, &[0xff; 9000]);
+        assert_eq!(out.len(), LINE_BYTES, "a line is bounded as it is written");
         out.clear();
         escape_json(&mut out, b"\"}\n");
         assert_eq!(out, br"\u0022}\u000a");

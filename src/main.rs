@@ -6,6 +6,9 @@
 //! server runs, is the [`supervisor`].
 #![deny(unsafe_code)]
 
+#[macro_use]
+mod say;
+
 mod arch;
 mod cli;
 mod client;
@@ -31,13 +34,20 @@ fn main() -> ExitCode {
     sys::signal::ignore(Signal::PIPE);
     let result = match cli::parse() {
         Command::List => cli::list(),
-        Command::Store(file) => store::embedded::run(&file).map(|never| match never {}),
+        Command::Store(file, parent) => {
+            // What was asked of the kernel at the fork is forgotten if the program has capabilities.
+            if let Some(parent) = parent {
+                sys::fork::end_with(parent);
+            }
+            let _ = rustix::thread::set_name(c"zerohttpd-store");
+            store::embedded::run(&file).map(|never| match never {})
+        }
         Command::Serve(options) => supervisor::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            eprintln!("zerohttpd: {message}");
+            say!("zerohttpd: {message}");
             ExitCode::FAILURE
         }
     }

@@ -38,15 +38,20 @@ impl Scoreboard {
     ///
     /// `ENOMEM`.
     pub fn new() -> io::Result<Scoreboard> {
-        let (single, arrays) = shared_memory::share(6 + POOL_WORKERS + LENT_LINES)?.split_at(6);
+        // Each of the first has a cache line of its own: they are read and written all the time.
+        const SINGLE: usize = 6;
+        const LINE: usize = 8;
+        let numbers = SINGLE * LINE + POOL_WORKERS + LENT_LINES;
+        let (single, arrays) = shared_memory::share(numbers)?.split_at(SINGLE * LINE);
+        let single = |index: usize| &single[index * LINE];
         let (busy, borrowers) = arrays.split_at(POOL_WORKERS);
         Ok(Scoreboard {
-            stopping: &single[0],
-            requests: &single[1],
-            log_lines_lost: &single[2],
-            store_failures: &single[3],
-            store_retry_at_ms: &single[4],
-            store_complaint_ms: &single[5],
+            stopping: single(0),
+            requests: single(1),
+            log_lines_lost: single(2),
+            store_failures: single(3),
+            store_retry_at_ms: single(4),
+            store_complaint_ms: single(5),
             busy,
             borrowers,
         })
@@ -62,7 +67,7 @@ impl Scoreboard {
         self.stopping.load(Relaxed) != 0
     }
 
-    /// Whether worker `index` of a pool has a client.
+    /// Notes whether worker `index` of a pool has a client.
     pub fn set_busy(&self, index: usize, busy: bool) {
         self.busy[index].store(u64::from(busy), Relaxed);
     }

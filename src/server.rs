@@ -1,6 +1,7 @@
 //! What an architecture is given to serve with: everything is open, bound and checked.
 
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -19,17 +20,17 @@ pub struct Server {
     /// The listening socket.
     pub listener: Listener,
     /// The application.
-    pub app: App,
+    pub app: Arc<App>,
     /// Its files.
-    pub site: Site,
+    pub site: Arc<Site>,
     /// Its store.
     pub store: Address,
     /// Its access log.
-    pub log: Sink,
+    pub log: Arc<Sink>,
     /// What its processes share.
     pub scoreboard: Scoreboard,
     /// Readable for ever once the server is to stop, so that it wakes all who wait on it.
-    pub stop: OwnedFd,
+    pub stop: Arc<OwnedFd>,
     /// How many workers a pool has.
     pub workers: usize,
     /// The most clients that one process takes on.
@@ -57,7 +58,7 @@ impl Server {
     pub fn accept(&self) -> Option<Client> {
         match self.listener.accept() {
             Accepted::Client(client) => {
-                self.exhausted.store(false, Relaxed);
+                self.recovered();
                 Some(client)
             }
             Accepted::Nobody => None,
@@ -72,7 +73,14 @@ impl Server {
     /// Says, once until it is over, that the machine is short of something.
     pub fn complain(&self, what: &str, error: std::io::Error) {
         if !self.exhausted.swap(true, Relaxed) {
-            eprintln!("zerohttpd: can't {what} just now: {error}; clients wait in the queue");
+            say!("zerohttpd: can't {what} just now: {error}; clients wait in the queue");
+        }
+    }
+
+    /// There is enough again.
+    pub fn recovered(&self) {
+        if self.exhausted.load(Relaxed) {
+            self.exhausted.store(false, Relaxed);
         }
     }
 

@@ -59,10 +59,7 @@ pub fn run(options: &Options) -> Result<(), String> {
         supervisor.start(Role::Store, 0)?;
         supervisor.await_store()?;
     }
-    for listener in listeners {
-        let server = prepare::server(options, listener, &stop_read, scoreboard)?;
-        supervisor.servers.push(server);
-    }
+    supervisor.servers = prepare::servers(options, listeners, stop_read, scoreboard)?;
     for index in 0..supervisor.servers.len() {
         supervisor.start(Role::Server(index), 0)?;
     }
@@ -113,7 +110,7 @@ impl Supervisor<'_> {
     fn start(&mut self, role: Role, failures: u32) -> Result<(), String> {
         let pid = match role {
             Role::Store => self.fork_store(),
-            Role::Server(index) => fork_server(self.options, &self.servers[index]),
+            Role::Server(index) => self.fork_server(index),
         };
         let pid = pid.map_err(|error| format!("can't start a process: {error}"))?;
         let at_ms = clock::now().ms;
@@ -121,11 +118,28 @@ impl Supervisor<'_> {
         Ok(())
     }
 
+    fn fork_server(&mut self, index: usize) -> io::Result<Pid> {
+        if let Fork::Parent(pid) = fork()? {
+            return Ok(pid);
+        }
+        // The sockets of the others are none of its business.
+        let server = std::mem::take(&mut self.servers).swap_remove(index);
+        let arch = self.options.arch;
+        match (arch.run)(&server) {
+            Ok(()) => exit(0),
+            Err(error) => {
+                say!("zerohttpd: {} can't go on: {error}", arch.name);
+                exit(1)
+            }
+        }
+    }
+
     /// The embedded store is this program anew, with nothing of ours in its memory.
     fn fork_store(&mut self) -> io::Result<Pid> {
         let Choice::Embedded(file) = &self.options.store else {
             return Err(io::ErrorKind::Unsupported.into());
         };
+        let parent = getpid();
         let (ready, say_ready) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         match fork()? {
             Fork::Parent(pid) => {
@@ -136,11 +150,13 @@ impl Supervisor<'_> {
                 let error = Command::new("/proc/self/exe")
                     .arg0("zerohttpd")
                     .arg("store")
+                    .arg("--parent")
+                    .arg(parent.to_string())
                     .arg(file)
                     .stdin(Stdio::null())
                     .stdout(say_ready)
                     .exec();
-                eprintln!("zerohttpd: can't start the embedded store: {error}");
+                say!("zerohttpd: can't start the embedded store: {error}");
                 exit(1)
             }
         }
@@ -177,7 +193,7 @@ impl Supervisor<'_> {
                 Some(_) => self.reap(),
                 None => {}
             }
-            self.start_again()?;
+            self.start_again();
         }
     }
 
@@ -199,44 +215,51 @@ impl Supervisor<'_> {
     /// needed.
     fn reap(&mut self) {
         while let Ok(Some(ended)) = wait::reap() {
-            let index = self.children.iter().position(|child| child.pid == Some(ended.pid));
-            if index.is_none_or(|index| self.children[index].role != Role::Store) {
-                self.used.add(ended.used);
-            }
-            if let Some(index) = index {
-                let child = self.children.swap_remove(index);
-                if !self.scoreboard.is_stopping() {
-                    self.children.push(child.to_start_again(&ended));
-                }
+            self.bury(&ended);
+        }
+    }
+
+    fn bury(&mut self, ended: &Ended) {
+        let index = self.children.iter().position(|child| child.pid == Some(ended.pid));
+        if index.is_none_or(|index| self.children[index].role != Role::Store) {
+            self.used.add(ended.used);
+        }
+        if let Some(index) = index {
+            let child = self.children.swap_remove(index);
+            if !self.scoreboard.is_stopping() {
+                self.children.push(child.to_start_again(ended));
             }
         }
     }
 
-    fn start_again(&mut self) -> Result<(), String> {
+    fn start_again(&mut self) {
         let now_ms = clock::now().ms;
         while let Some(index) =
             self.children.iter().position(|child| child.pid.is_none() && child.at_ms <= now_ms)
         {
             let child = self.children.swap_remove(index);
-            self.start(child.role, child.failures)?;
+            if let Err(message) = self.start(child.role, child.failures) {
+                say!("zerohttpd: {message}; trying again");
+                self.children.push(child.later());
+            }
         }
-        Ok(())
     }
 
     /// Has the servers stop, for which they have `grace_ms`; then the store.
     fn stop(&mut self, grace_ms: u64, accounts: bool) -> Result<(), String> {
         self.scoreboard.stop();
         let _ = rustix::io::write(&self.stop, b"!");
+        // Who waits in accept is woken, and who would connect is told at once that it is over.
+        self.servers.iter().for_each(|server| server.listener.close());
         self.children.retain(|child| child.pid.is_some());
         let is_server = |child: &Child| child.role != Role::Store;
         self.await_end(clock::now().ms + grace_ms, is_server);
         self.end(Signal::KILL, is_server);
-        self.end(Signal::TERM, |child| child.role == Role::Store);
-        self.await_end(clock::now().ms + FAREWELL_MS, |_| true);
-        self.end(Signal::KILL, |_| true);
+        // What the store has acknowledged is in its file.
+        self.end(Signal::KILL, |child| child.role == Role::Store);
         // Those who were orphaned just now end with their parents.
         while let Ok(Some(ended)) = wait::wait() {
-            self.used.add(ended.used);
+            self.bury(&ended);
         }
         if accounts {
             self.used.add(wait::used_by_self());
@@ -272,31 +295,22 @@ impl Child {
     fn to_start_again(&self, ended: &Ended) -> Child {
         let now_ms = clock::now().ms;
         let soon = now_ms < self.at_ms + WELL_MS;
-        let failures = if soon { self.failures + 1 } else { 0 };
-        let wait_ms = match failures {
-            0 => 0,
-            count => (FIRST_WAIT_MS << count.min(10)).min(LONGEST_WAIT_MS),
-        };
+        let failures = if soon { self.failures } else { 0 };
         let what =
             if self.role == Role::Store { "the store's process" } else { "a server process" };
         let how = match ended.how {
             How::Exited(code) => format!("exited with {code}"),
             How::Killed(signal) => format!("was killed by signal {signal}"),
         };
-        eprintln!("zerohttpd: {what} {how}; starting another");
-        Child { role: self.role, pid: None, at_ms: now_ms + wait_ms, failures }
+        say!("zerohttpd: {what} {how}; starting another");
+        let again = Child { role: self.role, pid: None, at_ms: now_ms, failures };
+        if soon { again.later() } else { again }
     }
-}
 
-fn fork_server(options: &Options, server: &Server) -> io::Result<Pid> {
-    match fork()? {
-        Fork::Parent(pid) => Ok(pid),
-        Fork::Child => match (options.arch.run)(server) {
-            Ok(()) => exit(0),
-            Err(error) => {
-                eprintln!("zerohttpd: {} can't go on: {error}", options.arch.name);
-                exit(1)
-            }
-        },
+    /// To be started after a wait that doubles each time.
+    fn later(self) -> Child {
+        let failures = self.failures + 1;
+        let wait_ms = (FIRST_WAIT_MS << failures.min(10)).min(LONGEST_WAIT_MS);
+        Child { pid: None, at_ms: clock::now().ms + wait_ms, failures, ..self }
     }
 }

@@ -34,7 +34,7 @@
 //! nginx, HAProxy, Redis, Node.js, memcached.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
@@ -92,7 +92,7 @@ impl Watcher {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let once = EventFlags::IN | EventFlags::ET;
         epoll::add(&epoll, &server.stop, EventData::new_u64(STOP), once)?;
-        epoll::add(&epoll, &server.listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
+        add_listener(&epoll, server)?;
         Ok(Watcher { epoll, accepting: true, store: None })
     }
 
@@ -100,7 +100,7 @@ impl Watcher {
     fn watch(&mut self, server: &Server, reactor: &mut Reactor<'_>) -> io::Result<()> {
         // Edge-triggered, a client needs to be registered only once, for all that it may wait for.
         let all = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-        for key in reactor.newcomers() {
+        while let Some(key) = reactor.newcomer() {
             let Some(socket) = reactor.socket(key) else { continue };
             let added = epoll::add(&self.epoll, socket, EventData::new_u64(key.to_number()), all);
             if added.is_err() {
@@ -110,9 +110,11 @@ impl Watcher {
         }
         if self.accepting != reactor.is_accepting() {
             self.accepting = !self.accepting;
-            let flags = if self.accepting { EventFlags::IN } else { EventFlags::empty() };
-            let data = EventData::new_u64(LISTENER);
-            epoll::modify(&self.epoll, server.listener.as_fd(), data, flags)?;
+            // A socket that is listed is told about when it is closed, whatever it is listed for.
+            match self.accepting {
+                true => add_listener(&self.epoll, server)?,
+                false => epoll::delete(&self.epoll, &server.listener)?,
+            }
         }
         self.watch_store(reactor)
     }
@@ -137,6 +139,10 @@ impl Watcher {
         self.store = Some((number, is_blocked));
         Ok(())
     }
+}
+
+fn add_listener(epoll: &OwnedFd, server: &Server) -> io::Result<()> {
+    Ok(epoll::add(epoll, &server.listener, EventData::new_u64(LISTENER), EventFlags::IN)?)
 }
 
 fn told(flags: EventFlags) -> Ready {

@@ -35,35 +35,37 @@ use rustix::process::Pid;
 
 use super::blocking::Worker;
 use crate::server::Server;
-use crate::store::asker::OwnLine;
+use crate::store::lender::Lender;
 use crate::sys::fork::{Fork, exit, fork};
-use crate::sys::wait;
+use crate::sys::wait::{self, How};
 
 /// Serves until the server is to stop.
 pub fn run(server: &Server) -> io::Result<()> {
+    let lender = Lender::new(server.scoreboard)?;
     let mut children: Vec<Option<Pid>> =
-        (0..server.workers).map(|place| beget(server, place)).collect();
+        (0..server.workers).map(|place| beget(server, &lender, place)).collect();
     while let Ok(Some(ended)) = wait::wait() {
+        lender.bury(ended.pid);
         let place = children.iter().position(|child| *child == Some(ended.pid));
         if let Some(place) = place {
-            server.scoreboard.set_busy(place, false);
-            if !server.is_stopping() {
-                // One that ends at once, each time, must not keep the machine busy with forking.
+            if ended.how != How::Killed(libc::SIGKILL) {
+                // One that ends by itself, again and again, must not keep us busy with forking.
                 server.pause();
             }
-            children[place] = beget(server, place);
+            children[place] = beget(server, &lender, place);
         }
     }
     Ok(())
 }
 
 /// Forks the child that has this place in the pool; none once the server is to stop.
-fn beget(server: &Server, place: usize) -> Option<Pid> {
+fn beget(server: &Server, lender: &Lender, place: usize) -> Option<Pid> {
+    server.scoreboard.set_busy(place, false);
     while !server.is_stopping() {
         match fork() {
             Ok(Fork::Parent(child)) => return Some(child),
             Ok(Fork::Child) => {
-                let mut worker = Worker::in_pool(server, OwnLine::default(), place);
+                let mut worker = Worker::in_pool(server, lender.borrower(), place);
                 worker.serve_all();
                 exit(0);
             }

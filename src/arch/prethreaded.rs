@@ -35,21 +35,28 @@ use std::thread;
 
 use super::blocking::Worker;
 use crate::server::Server;
-use crate::store::asker::OwnLine;
+use crate::store::pool::{Pool, STORE_LINES};
 
 /// A thread uses some 20 KiB; the rest is address space, and costs nothing.
 const STACK_BYTES: usize = 128 * 1024;
 
 /// Serves until the server is to stop.
 pub fn run(server: &Server) -> io::Result<()> {
+    let store = Pool::new(STORE_LINES);
+    let store = &store;
     // The scope ends when its last thread does.
     thread::scope(|scope| {
         for place in 0..server.workers {
-            let thread = thread::Builder::new().stack_size(STACK_BYTES);
-            let serve = move || Worker::in_pool(server, OwnLine::default(), place).serve_all();
-            if let Err(error) = thread.spawn_scoped(scope, serve) {
-                server.complain("make all threads of the pool", error);
-                break;
+            let serve = move || Worker::in_pool(server, store, place).serve_all();
+            while !server.is_stopping() {
+                let thread = thread::Builder::new().stack_size(STACK_BYTES);
+                match thread.spawn_scoped(scope, serve) {
+                    Ok(_) => break,
+                    Err(error) => {
+                        server.complain("make a thread", error);
+                        server.pause();
+                    }
+                }
             }
         }
     });

@@ -80,6 +80,8 @@ struct Place {
     has_input: bool,
     /// The client has stopped sending.
     is_ended: bool,
+    /// It is in the queue of those who have more to do at once.
+    is_eager: bool,
     /// The earliest time that the timers have for it; 0 for none.
     armed_ms: u64,
 }
@@ -143,6 +145,7 @@ impl<'a> Reactor<'a> {
             for (index, place) in &mut self.places {
                 place.connection.retire();
                 if place.blocked == Blocked::Read {
+                    place.is_eager = true;
                     self.eager.push_back(place.key(index));
                 }
             }
@@ -173,7 +176,10 @@ impl<'a> Reactor<'a> {
                 return;
             }
             match self.server.listener.accept() {
-                Accepted::Client(client) => self.welcome(client),
+                Accepted::Client(client) => {
+                    self.server.recovered();
+                    self.welcome(client);
+                }
                 Accepted::Nobody => return,
                 Accepted::Exhausted(errno) => {
                     self.server.complain("accept a client", errno.into());
@@ -196,6 +202,7 @@ impl<'a> Reactor<'a> {
             blocked: Blocked::Turn,
             has_input: true,
             is_ended: false,
+            is_eager: false,
             armed_ms: 0,
         });
         let key = Key { index: index as u32, generation };
@@ -205,9 +212,9 @@ impl<'a> Reactor<'a> {
         }
     }
 
-    /// The clients that have blocked for the first time since this was called last.
-    pub fn newcomers(&mut self) -> Vec<Key> {
-        std::mem::take(&mut self.newcomers)
+    /// A client that has blocked for the first time, and was not asked for before.
+    pub fn newcomer(&mut self) -> Option<Key> {
+        self.newcomers.pop()
     }
 
     /// A client's socket.
@@ -253,7 +260,7 @@ impl<'a> Reactor<'a> {
                 Progress::Gone => return,
             }
         }
-        self.eager.push_back(key);
+        self.give_turn(key);
         self.block(key, Blocked::Turn);
     }
 
@@ -261,7 +268,9 @@ impl<'a> Reactor<'a> {
     /// long the loop may wait; none for as long as it takes.
     pub fn finish(&mut self) -> Option<Timespec> {
         for _ in 0..self.eager.len() {
-            if let Some(key) = self.eager.pop_front() {
+            let Some(key) = self.eager.pop_front() else { break };
+            if let Some(place) = self.place_mut(key) {
+                place.is_eager = false;
                 self.advance(key, Ready::default());
             }
         }
@@ -282,9 +291,11 @@ impl<'a> Reactor<'a> {
     }
 
     fn keep_deadlines(&mut self) {
-        while let Some(key) = self.timers.pop(self.now.ms) {
+        while let Some((at_ms, key)) = self.timers.pop(self.now.ms) {
             let now_ms = self.now.ms;
-            let Some(place) = self.place_mut(key) else { continue };
+            // A timer that an earlier one has replaced means nothing any more.
+            let armed = |place: &&mut Place| place.armed_ms == at_ms;
+            let Some(place) = self.place_mut(key).filter(armed) else { continue };
             place.armed_ms = 0;
             match place.connection.deadline() {
                 Some(deadline) if deadline.at_ms <= now_ms => {
@@ -354,6 +365,14 @@ impl<'a> Reactor<'a> {
                 }
                 Progress::Paid
             }
+        }
+    }
+
+    /// Has the client go on in the next turn.
+    fn give_turn(&mut self, key: Key) {
+        if let Some(place) = self.place_mut(key).filter(|place| !place.is_eager) {
+            place.is_eager = true;
+            self.eager.push_back(key);
         }
     }
 

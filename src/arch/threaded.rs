@@ -29,25 +29,23 @@
 //! MySQL, Java servers before 1.4, `ThreadingHTTPServer` of Python.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
 use super::blocking::Worker;
 use crate::client::Client;
 use crate::server::Server;
-use crate::store::pool::Pool;
+use crate::store::pool::{Pool, STORE_LINES};
 
 /// A client's thread uses some 20 KiB; the rest is address space, and costs nothing.
 const STACK_BYTES: usize = 128 * 1024;
-
-/// Threads ask one question each at most; the store would only queue what more connections bring.
-const STORE_LINES: usize = 32;
 
 /// Serves until the server is to stop.
 pub fn run(server: &Server) -> io::Result<()> {
     let store = Pool::new(STORE_LINES);
     let serving = AtomicUsize::new(0);
-    let serve = |client: Client| {
+    let serve = |client: Arc<Client>| {
         Worker::new(server, &store).serve(&client);
         drop(client);
         serving.fetch_sub(1, Relaxed);
@@ -59,11 +57,18 @@ pub fn run(server: &Server) -> io::Result<()> {
                 server.pause();
             } else if let Some(client) = server.accept() {
                 serving.fetch_add(1, Relaxed);
-                let thread = thread::Builder::new().stack_size(STACK_BYTES);
-                if let Err(error) = thread.spawn_scoped(scope, || serve(client)) {
-                    serving.fetch_sub(1, Relaxed);
-                    server.complain("make a thread", error);
-                    server.pause();
+                // A client waits if there is no room for a thread just now.
+                let client = Arc::new(client);
+                while !server.is_stopping() {
+                    let thread = thread::Builder::new().stack_size(STACK_BYTES);
+                    let client = client.clone();
+                    match thread.spawn_scoped(scope, || serve(client)) {
+                        Ok(_) => break,
+                        Err(error) => {
+                            server.complain("make a thread", error);
+                            server.pause();
+                        }
+                    }
                 }
             }
         }

@@ -31,12 +31,12 @@ impl<K: Copy> Timers<K> {
         self.heap.peek().map(|Reverse(timer)| timer.at_ms)
     }
 
-    /// The next one that is due by now.
-    pub fn pop(&mut self, now_ms: u64) -> Option<K> {
+    /// The next one that is due by now, with its time.
+    pub fn pop(&mut self, now_ms: u64) -> Option<(u64, K)> {
         if self.next()? > now_ms {
             return None;
         }
-        self.heap.pop().map(|Reverse(timer)| timer.what)
+        self.heap.pop().map(|Reverse(timer)| (timer.at_ms, timer.what))
     }
 }
 
@@ -72,8 +72,8 @@ mod tests {
         timers.push(20, 'b');
         assert_eq!(timers.next(), Some(10));
         assert_eq!(timers.pop(9), None);
-        assert_eq!(timers.pop(20), Some('a'));
-        assert_eq!(timers.pop(20), Some('b'));
+        assert_eq!(timers.pop(20), Some((10, 'a')));
+        assert_eq!(timers.pop(20), Some((20, 'b')));
         assert_eq!(timers.pop(20), None);
         assert_eq!(timers.next(), Some(30));
     }

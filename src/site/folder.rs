@@ -27,6 +27,9 @@ const ENTRY_BYTES: u64 = 1024;
 /// What is known of a file is looked at again when this old, so that a change shows within a second.
 const FRESH_MS: u64 = 900;
 
+/// Something on the way to a file may be renamed while it is opened (openat2(2)).
+const ATTEMPTS: usize = 8;
+
 /// A folder of files.
 pub struct Folder {
     root: OwnedFd,
@@ -75,6 +78,8 @@ impl Folder {
     pub fn open(folder: &Path) -> io::Result<Folder> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::open(folder, flags, Mode::empty())?;
+        // Not before Linux 5.6, and not everywhere in a container: better to say so now.
+        rustix::fs::openat2(&root, ".", flags, Mode::empty(), ResolveFlags::BENEATH)?;
         let known = Known { files: LruCache::unbounded(), bytes: 0 };
         Ok(Folder { root, known: Mutex::new(known) })
     }
@@ -161,15 +166,12 @@ impl Folder {
             | ResolveFlags::NO_SYMLINKS
             | ResolveFlags::NO_MAGICLINKS
             | ResolveFlags::NO_XDEV;
-        let opened = loop {
-            match rustix::fs::openat2(&self.root, &*name, flags, Mode::empty(), beneath) {
-                // Something on the way was renamed meanwhile.
-                Err(Errno::AGAIN | Errno::INTR) => {}
-                other => break other,
-            }
-        };
-        let file = opened.map_err(|errno| match errno {
-            Errno::MFILE | Errno::NFILE | Errno::NOMEM => NoAsset::Busy,
+        let open = || rustix::fs::openat2(&self.root, &*name, flags, Mode::empty(), beneath);
+        let opened =
+            (0..ATTEMPTS).map(|_| open()).find(|opened| !matches!(opened, Err(Errno::AGAIN)));
+        let file = opened.unwrap_or(Err(Errno::AGAIN)).map_err(|errno| match errno {
+            // Somebody holds a lease on the file, perhaps (fcntl(2)).
+            Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN => NoAsset::Busy,
             Errno::IO => NoAsset::Unreadable,
             // What does not exist, may not be read, or lies behind a link looks the same from
             // outside.

@@ -66,16 +66,14 @@ impl Choice {
 }
 
 fn redis(rest: &str) -> Result<Choice, String> {
-    let (place, database) = rest.split_once('/').unwrap_or((rest, ""));
-    let mut credentials =
-        Credentials { database: database_number(database)?, ..Default::default() };
-    let host = match place.rsplit_once('@') {
-        None => place,
-        Some((user, host)) => {
-            user_and_password(user, &mut credentials);
-            host
-        }
-    };
+    // A password may have slashes in it, but what comes after the last @ has none of its text.
+    let (user, place) = rest.rsplit_once('@').map_or((None, rest), |(user, at)| (Some(user), at));
+    let (host, database) = place.split_once('/').unwrap_or((place, ""));
+    let database = database_number(database)?;
+    let mut credentials = Credentials { database, ..Default::default() };
+    if let Some(user) = user {
+        user_and_password(user, &mut credentials);
+    }
     let (host, port) = host_and_port(host)?;
     Ok(Choice::Redis { host, port, credentials })
 }
@@ -229,6 +227,7 @@ mod tests {
             ("redis://10.0.0.1:7000/3", "10.0.0.1 7000 None None 3"),
             ("redis://[::1]:7000", "::1 7000 None None 0"),
             ("redis://:s%40c@h/", "h 6379 None Some(\"s@c\") 0"),
+            ("redis://:s3cr/et@h/2", "h 6379 None Some(\"s3cr/et\") 2"),
             ("redis://u:p@h:1/2", "h 1 Some(\"u\") Some(\"p\") 2"),
             ("redis+unix:///run/redis.sock", "/run/redis.sock None None 0"),
             ("redis+unix://u:p@/s?db=4", "/s Some(\"u\") Some(\"p\") 4"),

@@ -42,15 +42,11 @@ pub fn ask(
     query: Query,
     until_ms: u64,
 ) -> Result<Reply, StoreDown> {
-    if !gate.is_open(clock::now().ms) {
-        return Err(StoreDown::Unreachable);
-    }
     let idle = lines.take(until_ms)?.filter(Line::is_fresh);
-    let line = match idle.map_or_else(|| Line::open(address, until_ms), Ok) {
+    let line = match idle.map_or_else(|| open(address, gate, until_ms), Ok) {
         Ok(line) => line,
         Err(why) => {
             lines.give_back(None);
-            gate.failed(why, clock::now().ms);
             return Err(why);
         }
     };
@@ -61,4 +57,11 @@ pub fn ask(
     });
     gate.note(&reply, clock::now().ms);
     reply
+}
+
+fn open(address: &Address, gate: Gate, until_ms: u64) -> Result<Line, StoreDown> {
+    if !gate.is_open(clock::now().ms) {
+        return Err(StoreDown::Unreachable);
+    }
+    Line::open(address, until_ms).inspect_err(|why| gate.failed(*why, clock::now().ms))
 }

@@ -1,6 +1,6 @@
 //! The back-off: who may try to connect to a store that has failed, and when.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use zero_core::store::{Reply, StoreDown};
 
@@ -47,12 +47,14 @@ impl Gate {
 
     /// The store answers. If it was said to be down, the first to notice says that it is back.
     pub fn answered(&self) {
-        if self.0.store_failures.load(Relaxed) == 0 {
+        let well = |number: &AtomicU64| number.load(Relaxed) == 0;
+        if well(self.0.store_failures) && well(self.0.store_complaint_ms) {
             return;
         }
         self.0.store_failures.store(0, Relaxed);
+        self.0.store_retry_at_ms.store(0, Relaxed);
         if self.0.store_complaint_ms.swap(0, Relaxed) != 0 {
-            eprintln!("zerohttpd: the store answers again");
+            say!("zerohttpd: the store answers again");
         }
     }
 
@@ -64,7 +66,7 @@ impl Gate {
         }
         let said = &self.0.store_complaint_ms;
         if said.compare_exchange(last, now_ms.max(1), Relaxed, Relaxed).is_ok() {
-            eprintln!("zerohttpd: the store {why}; the guestbook answers 503, files are served");
+            say!("zerohttpd: the store {why}; the guestbook answers 503, files are served");
         }
     }
 }

@@ -50,6 +50,8 @@ impl Lender {
         let (put, take) = net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
         let lender = Lender { put, take, scoreboard };
         for number in 0..LENT_LINES {
+            // Whoever has died with the queue before this one owes nothing to it.
+            scoreboard.borrowers[number].store(0, Relaxed);
             lender.put(number as u8, None)?;
         }
         Ok(lender)

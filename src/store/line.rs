@@ -13,6 +13,9 @@ use zero_core::store::{Dialogue, Query, Reply, StoreDown};
 use super::address::Address;
 use crate::clock;
 
+/// A worker that waits for the store looks at the clock this often.
+const TICK: Duration = Duration::from_millis(200);
+
 /// A connection on which nothing is owed.
 pub struct Line {
     socket: OwnedFd,
@@ -39,7 +42,7 @@ impl Line {
 
     /// From here on a read waits. It looks at the clock now and then.
     fn block(&self) -> io::Result<()> {
-        let tick = Some(Duration::from_secs(1));
+        let tick = Some(TICK);
         sockopt::set_socket_timeout(&self.socket, Timeout::Recv, tick)?;
         sockopt::set_socket_timeout(&self.socket, Timeout::Send, tick)?;
         Ok(rustix::io::ioctl_fionbio(&self.socket, false)?)

@@ -53,6 +53,9 @@ impl<'a, K> Link<'a, K> {
 
     /// When to call [`check`](Link::check), in milliseconds of the monotonic clock.
     pub fn deadline_ms(&self) -> Option<u64> {
+        if !self.replies.is_empty() {
+            return Some(0);
+        }
         let line = self.line.as_ref().filter(|line| line.dialogue.owes())?;
         Some(line.give_up_at_ms)
     }

@@ -9,6 +9,9 @@ use super::asker::Lines;
 use super::line::Line;
 use crate::clock;
 
+/// Threads ask one question each at most; the store would only queue what more connections bring.
+pub const STORE_LINES: usize = 32;
+
 /// The pool.
 pub struct Pool {
     state: Mutex<State>,

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -24,8 +25,8 @@ use crate::store::embedded;
 use crate::store::line::Line;
 use crate::sys::wait::Used;
 
-/// Descriptors that are not clients: sockets to listen on, to the store, log, root, standard ones.
-const OWN_DESCRIPTORS: u64 = 32;
+/// Descriptors that are not clients: for listening, for the store, for files, log and root.
+const OWN_DESCRIPTORS: u64 = 64;
 
 /// How long a store may take to answer at the start.
 const STORE_START_MS: u64 = 5000;
@@ -39,16 +40,19 @@ pub fn listeners(options: &Options) -> Result<Vec<Listener>, String> {
         Workers::Processes => options.workers,
         Workers::None | Workers::Pool => 1,
     };
-    let mut address = options.address;
-    let mut listeners = Vec::new();
-    for _ in 0..count {
-        let listener = Listener::bind(address, options.backlog, count > 1)
-            .map_err(|error| format!("can't listen on {address}: {}", bind_advice(&error)))?;
-        // The kernel may have chosen the port.
-        address = listener.address().map_err(|error| error.to_string())?;
-        listeners.push(listener);
+    let bind = |address, shared| {
+        Listener::bind(address, options.backlog, shared)
+            .map_err(|error| format!("can't listen on {address}: {}", bind_advice(&error)))
+    };
+    let alone = bind(options.address, false)?;
+    if count == 1 {
+        return Ok(vec![alone]);
     }
-    Ok(listeners)
+    // Sockets that share a port would share it with those of another server of ours too. That one
+    // could be bound alone shows that there is none; it also has the port that the kernel chose.
+    let address = alone.address().map_err(|error| error.to_string())?;
+    drop(alone);
+    (0..count).map(|_| bind(address, true)).collect()
 }
 
 fn bind_advice(error: &io::Error) -> String {
@@ -60,13 +64,13 @@ fn bind_advice(error: &io::Error) -> String {
     }
 }
 
-/// A server that is ready to accept.
-pub fn server(
+/// Servers that are ready to accept, one on each of these sockets.
+pub fn servers(
     options: &Options,
-    listener: Listener,
-    stop: &OwnedFd,
+    listeners: Vec<Listener>,
+    stop: OwnedFd,
     scoreboard: Scoreboard,
-) -> Result<Server, String> {
+) -> Result<Vec<Server>, String> {
     let site = match &options.root {
         None => Site::builtin(),
         Some(folder) => Site::open(folder).map_err(|error| no_folder("site", folder, &error))?,
@@ -75,18 +79,23 @@ pub fn server(
         let file = options.log_file.as_deref().unwrap_or(Path::new("standard output"));
         format!("can't log to {}: {error}", file.display())
     })?;
-    Ok(Server {
+    let app = App { templates: templates(options)?, limits: options.limits.clone() };
+    let (app, site, log, stop) = (Arc::new(app), Arc::new(site), Arc::new(log), Arc::new(stop));
+    let store = store(options)?;
+    let most_clients = most_clients();
+    let server = |listener| Server {
         listener,
-        app: App { templates: templates(options)?, limits: options.limits.clone() },
-        site,
-        store: store(options)?,
-        log,
+        app: app.clone(),
+        site: site.clone(),
+        store: store.clone(),
+        log: log.clone(),
         scoreboard,
-        stop: stop.try_clone().map_err(|error| format!("can't share a pipe: {error}"))?,
+        stop: stop.clone(),
         workers: if options.arch.workers == Workers::Pool { options.workers } else { 1 },
-        most_clients: most_clients(),
+        most_clients,
         exhausted: AtomicBool::new(false),
-    })
+    };
+    Ok(listeners.into_iter().map(server).collect())
 }
 
 fn no_folder(what: &str, folder: &Path, error: &io::Error) -> String {
@@ -129,7 +138,8 @@ fn most_clients() -> usize {
     limit.current = limit.maximum;
     let _ = setrlimit(Resource::Nofile, limit);
     let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    usize::try_from(descriptors.saturating_sub(OWN_DESCRIPTORS).max(1)).unwrap_or(usize::MAX)
+    let own = OWN_DESCRIPTORS.min(descriptors / 4);
+    usize::try_from(descriptors.saturating_sub(own).max(1)).unwrap_or(usize::MAX)
 }
 
 /// The address at which the store answers.
@@ -143,7 +153,7 @@ fn store(options: &Options) -> Result<Address, String> {
     let retry = matches!(options.store, Choice::Embedded(_));
     while clock::now().ms < start_ms + STORE_START_MS {
         if !said && clock::now().ms > start_ms + PATIENCE_MS {
-            eprintln!("zerohttpd: waiting for the store {}", shown(&options.store));
+            say!("zerohttpd: waiting for the store {}", shown(&options.store));
             said = true;
         }
         for address in &addresses {
@@ -196,7 +206,7 @@ pub fn announce(options: &Options, server: &Server) {
         (Workers::Processes, 1) => ", 1 process".into(),
         (Workers::Processes, count) => format!(", {count} processes"),
     };
-    eprintln!("zerohttpd: {}{workers}: {}", bold(options.arch.name), options.arch.idea);
+    say!("zerohttpd: {}{workers}: {}", bold(options.arch.name), options.arch.idea);
     if let Ok(mut address) = server.listener.address() {
         let everywhere = address.ip().is_unspecified();
         if everywhere {
@@ -206,35 +216,35 @@ pub fn announce(options: &Options, server: &Server) {
             });
         }
         let also = if everywhere { " (and every other address of this machine)" } else { "" };
-        eprintln!("  address    {}{also}", bold(&format!("http://{address}/")));
+        say!("  address    {}{also}", bold(&format!("http://{address}/")));
     }
-    eprintln!("  site       {}", folder(&options.root));
-    eprintln!("  templates  {}", folder(&options.templates));
-    eprintln!("  guestbook  {}", shown(&options.store));
+    say!("  site       {}", folder(&options.root));
+    say!("  templates  {}", folder(&options.templates));
+    say!("  guestbook  {}", shown(&options.store));
     if let Choice::Embedded(file) = &options.store {
-        eprintln!("             redis-cli -s {}", embedded::socket_path(file).display());
+        say!("             redis-cli -s {}", embedded::socket_path(file).display());
     }
     match (options.log_format, &options.log_file) {
-        (Format::Off, _) => eprintln!("  log        off"),
-        (_, Some(file)) => eprintln!("  log        {}", file.display()),
-        (_, None) => eprintln!("  log        standard output"),
+        (Format::Off, _) => say!("  log        off"),
+        (_, Some(file)) => say!("  log        {}", file.display()),
+        (_, None) => say!("  log        standard output"),
     }
-    eprintln!("  Ctrl-C stops it");
+    say!("  Ctrl-C stops it");
 }
 
 /// Says what was served and what that cost, as the original did.
 pub fn account(options: &Options, scoreboard: Scoreboard, used: Used) {
     let seconds = |time: Duration| time.as_secs_f64();
     let requests = scoreboard.requests.load(Relaxed);
-    eprintln!("\nzerohttpd: {}: {requests} requests served", options.arch.name);
-    eprintln!(
+    say!("\nzerohttpd: {}: {requests} requests served", options.arch.name);
+    say!(
         "  CPU time   {:.2} s user, {:.2} s system, children included; the store not",
         seconds(used.user),
         seconds(used.system)
     );
-    eprintln!("  memory     {:.1} MiB, the most of one process", used.peak_kib as f64 / 1024.0);
+    say!("  memory     {:.1} MiB, the most of one process", used.peak_kib as f64 / 1024.0);
     let lost = scoreboard.log_lines_lost.load(Relaxed);
     if lost > 0 {
-        eprintln!("  log        {lost} lines lost: nobody took them, or the disk is full");
+        say!("  log        {lost} lines lost: nobody took them, or the disk is full");
     }
 }

@@ -16,7 +16,8 @@ pub enum Fork {
 
 /// Makes a child of this process.
 ///
-/// The child hears no signal from the terminal, which its parent does, and ends when its parent
+/// The child hears neither Ctrl-C nor SIGTERM, which may come to all processes of a group: it is
+/// for the supervisor to have it stop. It ends when its parent
 /// ends, however that comes about: `PR_SET_PDEATHSIG` in prctl(2).
 ///
 /// # Errors
@@ -28,16 +29,21 @@ pub fn fork() -> io::Result<Fork> {
     // by a thread that the child does not have.
     match check(unsafe { libc::fork() })? {
         0 => {
-            let _ = set_parent_process_death_signal(Some(Signal::KILL));
-            if getppid() != Some(parent) {
-                // It ended before it could be bound to us.
-                exit(1);
-            }
+            end_with(parent);
             signal::unblock_all();
             signal::ignore(Signal::INT);
+            signal::ignore(Signal::TERM);
             Ok(Fork::Child)
         }
         pid => Ok(Pid::from_raw(pid).map_or(Fork::Child, Fork::Parent)),
+    }
+}
+
+/// Has this process end when its parent does: at once, if it has done so already.
+pub fn end_with(parent: Pid) {
+    let _ = set_parent_process_death_signal(Some(Signal::KILL));
+    if getppid() != Some(parent) {
+        exit(1);
     }
 }
 

@@ -101,14 +101,40 @@ fn first_of_body(client: &mut Client, len: usize) -> Vec<u8> {
 }
 
 #[test]
+fn a_range_is_taken_from_its_place_in_a_big_file_and_across_4_gib() {
+    const EDGE: u64 = 1 << 32;
+    let site = site();
+    let huge = OpenOptions::new().write(true).open(site.root.join("huge.bin")).expect("a file");
+    huge.write_at(&site.big[..200], EDGE - 100).expect("bytes on both sides of the edge");
+    for_each_architecture(|arch| {
+        let store = Store::embedded();
+        let server = site.serve(arch, &store);
+        let mut client = server.client();
+        let mut part = |target: &str, from: u64, to: u64| {
+            let range = format!("\r\nRange: bytes={from}-{}\r\n\r\n", to - 1);
+            client.send(request("GET", target).trim_end().to_string() + &range);
+            let answer = client.answer();
+            assert_eq!(answer.status, 206, "{target} {from}-{to}");
+            answer.body
+        };
+        for (from, to) in [(0, 1), (70_001, 70_002), (262_143, 600_000), (5, BIG)] {
+            let body = part("/big.bin", from as u64, to as u64);
+            assert!(body == site.big[from..to], "{} bytes for {from}-{to}", body.len());
+        }
+        let body = part("/huge.bin", EDGE - 100, EDGE + 100);
+        assert!(body == site.big[..200], "other bytes at 4 GiB");
+    });
+}
+
+#[test]
 fn a_client_that_hangs_up_in_the_middle_of_a_big_file_leaves_nothing_behind() {
     let site = site();
     for_each_architecture(|arch| {
         let store = Store::embedded();
-        let server = site.serve(arch, &store);
+        let root = site.root.path().display().to_string();
+        let server = Server::start_small(arch, &store.url(), &["--root", &root]);
         assert_eq!(server.client().get("/small.txt").status, 200);
-        wait_until("a server at rest", || server.census().client_sockets == 0);
-        let before = server.census();
+        let before = server.await_rest();
         for how in [Leave::Fin, Leave::Reset, Leave::Fin, Leave::Reset] {
             let mut client = Client::narrow(server.port);
             client.send(request("GET", "/endless.bin"));

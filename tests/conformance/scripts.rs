@@ -106,7 +106,7 @@ fn every_script_passes_and_all_architectures_send_the_same_bytes() {
 #[test]
 fn every_script_passes_beside_others() {
     let mut cases = cases();
-    // A case that signs looks for its remark among the newest; others must not push it off the page.
+    // A case that signs looks for its remark among the newest: others must not push it away.
     cases.retain(|case| {
         let answers = case.rounds.iter().flat_map(|round| &round.answers);
         !answers.into_iter().any(|answer| answer.statuses.contains(&303))

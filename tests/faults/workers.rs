@@ -12,7 +12,8 @@ fn three(arch: &str, store: &Store) -> Option<Server> {
     if !takes_workers(arch) {
         return None;
     }
-    let server = Server::start(arch, &store.url(), &["--workers", "3"]);
+    let server =
+        Server::start(arch, &store.url(), &["--workers", "3", "--keep-alive-timeout", "3600"]);
     server.errors().contains(", 3 processes:").then_some(server)
 }
 

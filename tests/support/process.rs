@@ -28,7 +28,7 @@ impl Process {
 
     /// Whether it still runs: a zombie does not.
     pub(crate) fn lives(self) -> bool {
-        self.stat().is_some_and(|stat| !matches!(stat[0].as_str(), "Z" | "X"))
+        self.stat().is_some_and(|stat| runs(&stat))
     }
 
     pub(crate) fn command_line(self) -> Vec<u8> {
@@ -51,6 +51,13 @@ impl Process {
         targets.map(|target| target.to_string_lossy().into_owned()).collect()
     }
 
+    /// Whether it is on its way out, and some of its threads are not there yet: it has its
+    /// descriptors still, but nothing tells any more whose process it is.
+    pub(crate) fn is_leaving(self) -> bool {
+        self.stat().is_some_and(|stat| is_zombie(&stat) && runs(&stat))
+            && fs::read_to_string(self.file("comm")).is_ok_and(|name| name == "zerohttpd\n")
+    }
+
     /// Whether it was started with this in its environment.
     pub(crate) fn has_variable(self, assignment: &str) -> bool {
         let environment = fs::read(self.file("environ")).unwrap_or_default();
@@ -59,8 +66,21 @@ impl Process {
 
     /// Its children that live.
     pub(crate) fn children(self) -> Vec<Process> {
-        let all = all().into_iter();
-        all.filter(|other| other.parent() == Some(self) && other.lives()).collect()
+        living().into_iter().filter(|(_, parent)| *parent == self).map(|(child, _)| child).collect()
+    }
+
+    /// It, its children, theirs, and so on: those that live.
+    pub(crate) fn family(self) -> Vec<Process> {
+        let living = living();
+        let mut family: Vec<_> =
+            living.iter().map(|(process, _)| *process).filter(|process| *process == self).collect();
+        let mut next = 0;
+        while let Some(&parent) = family.get(next) {
+            let children = living.iter().filter(|(_, other)| *other == parent);
+            family.extend(children.map(|(child, _)| *child));
+            next += 1;
+        }
+        family
     }
 
     /// Sends it a signal. It may have ended already.
@@ -73,6 +93,27 @@ impl Process {
     pub(crate) fn kill(self) {
         self.signal(Signal::KILL);
     }
+}
+
+/// Whether a process runs, by the fields of its `stat`. While its other threads are still on their
+/// way out, the first of them is a zombie already, and the process has its descriptors yet.
+fn runs(stat: &[String]) -> bool {
+    const THREADS: usize = 17;
+    !is_zombie(stat) || stat[THREADS].parse::<u32>().is_ok_and(|threads| threads > 1)
+}
+
+fn is_zombie(stat: &[String]) -> bool {
+    matches!(stat[0].as_str(), "Z" | "X")
+}
+
+/// Every process that lives, with its parent.
+fn living() -> Vec<(Process, Process)> {
+    let with_parent = |process: Process| {
+        let stat = process.stat()?;
+        let parent = Process(stat.get(1)?.parse().ok()?);
+        runs(&stat).then_some((process, parent))
+    };
+    all().into_iter().filter_map(with_parent).collect()
 }
 
 /// Every process that there is.

@@ -14,6 +14,9 @@ use super::{Client, TempDir, package, site, wait_for, wait_until};
 /// What the environment of all processes of a server says, so that none can be overlooked.
 const MARK: &str = "ZEROHTTPD_TEST";
 
+/// The workers of a small server.
+const FEW: &str = "8";
+
 /// A server on a port of its own. However the test ends, none of its processes outlives this:
 /// the supervisor is killed, and nothing may be left behind by that.
 pub(crate) struct Server {
@@ -55,10 +58,44 @@ pub(crate) fn takes_workers(arch: &str) -> bool {
 
 impl Server {
     /// Starts an architecture on a store, and waits until it serves. Unless `extra` says otherwise
-    /// its root is that of the scripts.
+    /// its root is that of the scripts. `--port` is not an option of the program: it says that the
+    /// port is among `extra`.
     #[track_caller]
     pub(crate) fn start(arch: &str, store: &str, extra: &[&str]) -> Server {
         Server::launch(arch, store, extra).await_start()
+    }
+
+    /// Starts an architecture with [`FEW`] workers, where it can be told, so that it is known how
+    /// many processes and threads it has [at rest](Server::await_rest).
+    #[track_caller]
+    pub(crate) fn start_small(arch: &str, store: &str, extra: &[&str]) -> Server {
+        let workers: &[&str] = if takes_workers(arch) { &["--workers", FEW] } else { &[] };
+        Server::start(arch, store, &[extra, workers].concat())
+    }
+
+    /// Waits until a [small](Server::start_small) server has made its pool and has no client left;
+    /// what it holds then.
+    #[track_caller]
+    pub(crate) fn await_rest(&self) -> Census {
+        let said = self.errors();
+        let few: usize = FEW.parse().expect("a number");
+        // The supervisor, and its server, with a pool or not; or several servers.
+        let threads = if said.contains(&format!(", {FEW} workers:")) {
+            2 + few
+        } else if said.contains(&format!(", {FEW} processes:")) {
+            1 + few
+        } else {
+            2
+        };
+        let mut last = None;
+        wait_for(&format!("{threads} threads and no client"), || {
+            let now = self.census();
+            let rests = now.client_sockets == 0 && now.threads.max(now.processes) == threads;
+            // A process that was just made may not have closed yet what is not its own.
+            let is_settled = last.as_ref() == Some(&now);
+            last = Some(now);
+            if rests && is_settled { last.take() } else { None }
+        })
     }
 
     /// Starts one in which something is wrong; waits until it has ended, and says how, and what
@@ -141,11 +178,18 @@ impl Server {
         })
     }
 
-    /// Every process of it that lives, the supervisor included.
+    /// Every process of it that lives, the supervisor included; while that one lives.
     pub(crate) fn processes(&self) -> Vec<Process> {
+        self.supervisor().family()
+    }
+
+    /// What lives of it, whoever has become its parent.
+    fn remains(&self) -> Vec<Process> {
         let assignment = format!("{MARK}={}", self.mark);
         let mut found = process::all();
-        found.retain(|process| process.lives() && process.has_variable(&assignment));
+        found.retain(|process| {
+            process.is_leaving() || process.has_variable(&assignment) && process.lives()
+        });
         found
     }
 
@@ -198,7 +242,7 @@ impl Server {
 
     #[track_caller]
     pub(crate) fn await_nothing_left(&self) {
-        wait_until("nothing left of a server that has ended", || self.processes().is_empty());
+        wait_until("nothing left of a server that has ended", || self.remains().is_empty());
     }
 
     /// What it said on standard error so far.
@@ -226,10 +270,10 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.supervisor.kill();
         let _ = self.supervisor.wait();
-        let ends = || self.processes().is_empty();
+        let ends = || self.remains().is_empty();
         // While a test fails anyway, what is left is ended and not complained of.
         if thread::panicking() {
-            self.processes().into_iter().for_each(Process::kill);
+            self.remains().into_iter().for_each(Process::kill);
         } else {
             wait_until("the end of all processes of a supervisor that was killed", ends);
         }

@@ -216,7 +216,8 @@ impl<K> Dialogue<K> {
             None => return Err(StoreDown::Broken),
             Some(Awaited::Greeting { last }) => match value {
                 Value::Simple(_) => self.admitted |= last,
-                _ => return Err(StoreDown::NotAdmitted),
+                Value::Error(text) => return Err(rejection(text)),
+                _ => return Err(StoreDown::Broken),
             },
             Some(Awaited::Number(visits)) => {
                 self.awaited.push_front(Awaited::Page(visits, count(value)));
@@ -272,6 +273,16 @@ impl<K> Visits<K> {
         let newer = u64::from(self.page - 1) * u64::from(REMARKS_PER_PAGE);
         let first = from_end(newer + u64::from(REMARKS_PER_PAGE) + 1);
         resp::command(out, &[b"LRANGE", GUESTBOOK_REMARKS, &first, &from_end(newer + 1)]);
+    }
+}
+
+/// Why the store answers a greeting with an error: for what we said, unless it names a reason of its
+/// own that will pass.
+fn rejection(text: &[u8]) -> StoreDown {
+    let passing = [&b"LOADING"[..], b"BUSY", b"MASTERDOWN", b"ERR max number of clients"];
+    match passing.iter().any(|start| text.starts_with(start)) {
+        true => StoreDown::Refused,
+        false => StoreDown::NotAdmitted,
     }
 }
 

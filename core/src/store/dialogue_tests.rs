@@ -84,7 +84,6 @@ fn a_store_that_does_not_let_us_in_ends_the_dialogue() {
         b"+OK\r\n-ERR DB index is out of range\r\n",
         b"+OK\r\n+OK\r\n-NOPERM no permission\r\n",
         b"-DENIED Redis is running in protected mode\r\n",
-        b":1\r\n",
     ] {
         let mut dialogue = Dialogue::new(&credentials);
         dialogue.ask(1, visit(1));
@@ -97,6 +96,19 @@ fn a_store_that_does_not_let_us_in_ends_the_dialogue() {
     let mut dialogue = Dialogue::<u32>::new(&Credentials::default());
     let refused = dialogue.received(b"-NOAUTH Authentication required.\r\n");
     assert_eq!(refused, Err(StoreDown::NotAdmitted), "a password is needed");
+}
+
+#[test]
+fn a_store_that_has_reasons_of_its_own_does_not_blame_our_password() {
+    for (reply, why) in [
+        (&b"-LOADING Redis is loading the dataset in memory\r\n"[..], StoreDown::Refused),
+        (b"-ERR max number of clients reached\r\n", StoreDown::Refused),
+        (b":1\r\n", StoreDown::Broken),
+    ] {
+        let mut dialogue = Dialogue::<u32>::new(&Credentials::default());
+        assert_eq!(dialogue.received(reply), Err(why));
+        assert!(!dialogue.is_admitted());
+    }
 }
 
 #[test]

@@ -1,0 +1,172 @@
+//! SIGTERM, SIGINT, and a second one.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::os::unix::process::ExitStatusExt;
+
+use rustix::process::Signal;
+
+use crate::support::client::request;
+use crate::support::{
+    Client, ONE_AT_A_TIME, Server, Store, TempDir, for_each_architecture, pattern, wait_until,
+};
+
+/// Longer than any test waits: whoever ends sooner did not wait for it.
+const FOR_EVER: &str = "3600";
+
+/// A root with a file that no buffer holds.
+fn endless() -> (TempDir, String) {
+    let root = TempDir::new();
+    let file = File::create(root.join("endless.bin")).expect("a file");
+    file.set_len(256 * 1024 * 1024).expect("a sparse file");
+    let folder = root.path().display().to_string();
+    (root, folder)
+}
+
+/// A client that has asked for that file and reads no more of it.
+fn stuck(server: &Server) -> Client {
+    let mut client = Client::narrow(server.port);
+    client.send(request("GET", "/endless.bin"));
+    assert!(client.read_some(1000).expect("the first bytes") > 0);
+    client
+}
+
+#[test]
+fn sigterm_lets_an_answer_in_flight_finish() {
+    let root = TempDir::new();
+    let big = pattern(12 * 1024 * 1024);
+    root.write("big.bin", &big);
+    let folder = root.path().display().to_string();
+    for_each_architecture(|arch| {
+        let store = Store::embedded();
+        let words = ["--root", &folder, "--grace", FOR_EVER, "--send-timeout", FOR_EVER];
+        let mut server = Server::start(arch, &store.url(), &words);
+        let mut client = Client::narrow(server.port);
+        client.send(request("GET", "/big.bin"));
+        assert!(client.read_some(1000).expect("the first bytes") > 0);
+        server.supervisor().signal(Signal::TERM);
+        let answer = client.answer();
+        assert!(answer.body == big, "{} of {} bytes", answer.body.len(), big.len());
+        assert_eq!(client.rest(), b"", "nothing follows the last answer");
+        assert_eq!(server.wait().code(), Some(0));
+        server.await_nothing_left();
+    });
+}
+
+#[test]
+fn sigterm_closes_idle_clients_and_ends_the_server_with_0() {
+    for_each_architecture(|arch| {
+        let store = Store::embedded();
+        let words = ["--grace", FOR_EVER, "--keep-alive-timeout", FOR_EVER];
+        let mut server = Server::start(arch, &store.url(), &words);
+        let crowd = if arch == ONE_AT_A_TIME { 1 } else { 20 };
+        let mut idle: Vec<_> = (0..crowd).map(|_| server.client()).collect();
+        for client in &mut idle {
+            assert_eq!(client.get("/hello.txt").status, 200);
+        }
+        server.supervisor().signal(Signal::TERM);
+        for client in &mut idle {
+            assert_eq!(client.rest(), b"");
+        }
+        drop(idle);
+        assert_eq!(server.wait().code(), Some(0));
+        server.await_nothing_left();
+        TcpListener::bind(("127.0.0.1", server.port)).expect("a port that is free again");
+    });
+}
+
+#[test]
+fn sigterm_ends_a_server_that_nobody_uses() {
+    for_each_architecture(|arch| {
+        let store = Store::embedded();
+        let mut server = Server::start(arch, &store.url(), &["--grace", FOR_EVER]);
+        assert_eq!(server.stop().code(), Some(0));
+    });
+}
+
+#[test]
+fn when_the_grace_time_is_over_the_server_ends_whoever_is_left() {
+    let (_root, folder) = endless();
+    for_each_architecture(|arch| {
+        let store = Store::embedded();
+        let words = ["--root", &folder, "--grace", "0.3", "--send-timeout", FOR_EVER];
+        let mut server = Server::start(arch, &store.url(), &words);
+        let mut client = stuck(&server);
+        assert_eq!(server.stop().code(), Some(0));
+        client.until_gone();
+    });
+}
+
+#[test]
+fn sigint_ends_it_at_once_with_an_account() {
+    let (_root, folder) = endless();
+    for_each_architecture(|arch| {
+        let store = Store::embedded();
+        let words = ["--root", &folder, "--grace", FOR_EVER, "--send-timeout", FOR_EVER];
+        let mut server = Server::start(arch, &store.url(), &words);
+        for _ in 0..3 {
+            assert_eq!(server.client().get("/guestbook").status, 200);
+        }
+        let _client = stuck(&server);
+        server.supervisor().signal(Signal::INT);
+        assert_eq!(server.wait().code(), Some(0));
+        server.await_nothing_left();
+        let said = server.errors();
+        let (_, account) = said.split_once("Ctrl-C stops it\n").expect("how to stop it");
+        let requests = format!("zerohttpd: {arch}: 3 requests served");
+        assert!(account.contains(&requests), "{account}");
+        for part in ["CPU time", " s user, ", " s system", "memory", " MiB"] {
+            assert!(account.contains(part), "no {part:?} in {account}");
+        }
+    });
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let (_root, folder) = endless();
+    for_each_architecture(|arch| {
+        for second in [Signal::TERM, Signal::INT] {
+            let store = Store::embedded();
+            let words = ["--root", &folder, "--grace", FOR_EVER, "--send-timeout", FOR_EVER];
+            let mut server = Server::start(arch, &store.url(), &words);
+            let mut client = stuck(&server);
+            let processes = server.processes().len();
+            server.supervisor().signal(Signal::TERM);
+            // Two signals of a kind that come at once are one.
+            wait_until("a supervisor that has read the first", || pending(&server) == 0);
+            server.supervisor().signal(second);
+            let ended = server.wait();
+            assert!(ended.code().is_some() || ended.signal().is_some(), "{ended}");
+            server.await_nothing_left();
+            assert!(processes >= 3);
+            client.until_gone();
+        }
+    });
+}
+
+/// The signals that wait for the supervisor to read them.
+fn pending(server: &Server) -> u64 {
+    let path = format!("/proc/{}/status", server.supervisor().0);
+    let status = std::fs::read_to_string(path).unwrap_or_default();
+    let set = status.lines().find_map(|line| line.strip_prefix("ShdPnd:"));
+    set.map_or(0, |digits| u64::from_str_radix(digits.trim(), 16).expect("a set of signals"))
+}
+
+#[test]
+fn sigint_from_the_terminal_reaches_all_processes_and_is_the_supervisor_s_alone() {
+    for_each_architecture(|arch| {
+        let store = Store::embedded();
+        let mut server = Server::start_small(arch, &store.url(), &[]);
+        assert_eq!(server.client().visit(), 1);
+        // A child that was made for that client has ended with it.
+        server.await_rest();
+        let mut children = server.processes();
+        children.retain(|process| *process != server.supervisor());
+        children.iter().for_each(|process| process.signal(Signal::INT));
+        assert_eq!(server.client().visit(), 2);
+        assert!(children.iter().all(|process| process.lives()), "one of them ended");
+        server.supervisor().signal(Signal::INT);
+        assert_eq!(server.wait().code(), Some(0));
+        server.await_nothing_left();
+    });
+}

@@ -1,0 +1,118 @@
+//! The sources, and what of a line is code.
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::package;
+
+/// A source file.
+pub(crate) struct Source {
+    /// From the package's folder on, as in `src/main.rs`.
+    pub(crate) path: String,
+    pub(crate) text: String,
+}
+
+/// Every Rust file beneath these folders of the package.
+pub(crate) fn rust_files(folders: &[&str]) -> Vec<Source> {
+    let mut found = Vec::new();
+    for folder in folders {
+        gather(&package().join(folder), &mut found);
+    }
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    assert!(!found.is_empty(), "no sources in {folders:?}");
+    found
+}
+
+fn gather(folder: &Path, found: &mut Vec<Source>) {
+    let listing = fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    for entry in listing.flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            gather(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(read(&path));
+        }
+    }
+}
+
+fn read(path: &Path) -> Source {
+    let text = fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let path = path.strip_prefix(package()).expect("a file of the package");
+    Source { path: path.display().to_string(), text }
+}
+
+/// A file of the package.
+pub(crate) fn source(path: &str) -> Source {
+    read(&package().join(path))
+}
+
+/// All that this program is made of and tested by.
+pub(crate) fn everything() -> Vec<Source> {
+    rust_files(&["src", "core/src", "tests", "core/tests"])
+}
+
+/// What the program is made of.
+pub(crate) fn program() -> Vec<Source> {
+    rust_files(&["src", "core/src"])
+}
+
+impl Source {
+    /// The lines with their numbers.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
+        (1..).zip(self.text.lines())
+    }
+
+    /// The lines of code with their numbers: no comments, and of strings only their quotes.
+    pub(crate) fn code(&self) -> impl Iterator<Item = (usize, String)> {
+        self.lines().map(|(number, line)| (number, blank_strings(without_comment(line))))
+    }
+
+    /// The code itself, strings and all.
+    pub(crate) fn code_with_strings(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.lines().map(|(number, line)| (number, without_comment(line)))
+    }
+
+    pub(crate) fn place(&self, number: usize) -> String {
+        format!("{}:{number}", self.path)
+    }
+}
+
+/// A line without the comment at its end. One within a string is taken for one too; that is why
+/// nothing here looks for what follows `//`.
+fn without_comment(line: &str) -> &str {
+    line.split_once("//").map_or(line, |(code, _)| code)
+}
+
+/// A line with nothing in its strings, so that braces and words in them do not count.
+fn blank_strings(code: &str) -> String {
+    let mut out = String::new();
+    let (mut within, mut escaped) = (false, false);
+    for c in code.replace("'\"'", "' '").replace("'{'", "' '").replace("'}'", "' '").chars() {
+        match c {
+            '"' if !escaped => {
+                within = !within;
+                out.push(c);
+            }
+            _ if !within => out.push(c),
+            _ => {}
+        }
+        escaped = c == '\\' && !escaped;
+    }
+    out
+}
+
+/// Fails with all of these, if there are any.
+#[track_caller]
+pub(crate) fn assert_none(what: &str, found: impl IntoIterator<Item = String>) {
+    let found: Vec<_> = found.into_iter().collect();
+    assert!(found.is_empty(), "{what}:\n{}", found.join("\n"));
+}
+
+#[test]
+fn code_is_told_from_comments_and_strings() {
+    let source = |text: &str| Source { path: "t.rs".into(), text: text.into() };
+    let code = |text: &str| source(text).code().map(|(_, line)| line).collect::<Vec<_>>();
+    assert_eq!(code("let a = \"{ unsafe \\\" }\"; // fn"), ["let a = \"\"; "]);
+    assert_eq!(code("match c { '\"' => 1 }\nx"), ["match c { ' ' => 1 }", "x"]);
+    assert_eq!(source("a\nb").place(2), "t.rs:2");
+}
