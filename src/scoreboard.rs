@@ -9,7 +9,7 @@ use crate::sys::shared_memory;
 pub const POOL_WORKERS: usize = 1024;
 
 /// The store's connections that forked children share: more would only wait in the store.
-pub const LENT_LINES: usize = 32;
+pub const LENT_LINES: usize = 16;
 
 /// The scoreboard of one server, shared by all its processes.
 #[derive(Clone, Copy)]

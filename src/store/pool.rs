@@ -10,7 +10,7 @@ use super::line::Line;
 use crate::clock;
 
 /// Threads ask one question each at most; the store would only queue what more connections bring.
-pub const STORE_LINES: usize = 32;
+pub const STORE_LINES: usize = 16;
 
 /// The pool.
 pub struct Pool {
