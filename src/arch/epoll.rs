@@ -40,7 +40,8 @@ use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::Errno;
 
-use super::readiness::{Key, Reactor, Ready};
+use super::places::{Key, Ready};
+use super::readiness::Reactor;
 use crate::server::Server;
 
 /// Events taken from the kernel at once; more wait for the next turn.

@@ -23,6 +23,7 @@ mod blocking;
 mod epoll;
 mod forking;
 mod iterative;
+mod places;
 mod poll;
 mod preforked;
 mod prethreaded;

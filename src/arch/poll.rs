@@ -34,7 +34,8 @@ use std::os::fd::AsFd;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::readiness::{Blocked, Key, Reactor, Ready};
+use super::places::{Blocked, Key, Ready};
+use super::readiness::Reactor;
 use crate::server::Server;
 
 /// Serves until the server is to stop.

@@ -12,85 +12,21 @@ use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::event::Timespec;
-use slab::Slab;
-use zero_core::{Connection, Moment, Ticket, Want};
+use zero_core::{Moment, Ticket, Want};
 
+use super::places::{Blocked, Key, Place, Places, Ready};
 use super::timers::Timers;
-use crate::client::{Client, Outgoing, Pushed, Received};
+use crate::client::{Client, Outgoing, Pushed};
 use crate::clock;
 use crate::listener::Accepted;
 use crate::log::Log;
 use crate::server::Server;
-use crate::site::Asset;
 use crate::store::link::Link;
-
-/// A client of a loop. Its place may be taken by another one later; the generation tells them
-/// apart, so that a late event finds nobody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Key {
-    index: u32,
-    generation: u32,
-}
-
-impl Key {
-    /// The key as a number, for the kernel to keep. It is never one of the last three numbers.
-    pub fn to_number(self) -> u64 {
-        u64::from(self.generation) << 32 | u64::from(self.index)
-    }
-
-    /// The key that a number stands for.
-    pub fn from_number(number: u64) -> Key {
-        Key { index: number as u32, generation: (number >> 32) as u32 }
-    }
-}
-
-/// What a client waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Blocked {
-    /// Bytes from it.
-    Read,
-    /// Room to send to it.
-    Write,
-    /// The store.
-    Store,
-    /// Another turn: it has had its share of this one.
-    Turn,
-}
-
-/// What became ready.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Ready {
-    /// There is something to read, if only the end.
-    pub read: bool,
-    /// The end is among what there is to read.
-    pub end: bool,
-    /// There is room to send.
-    pub write: bool,
-    /// The connection was reset.
-    pub hung_up: bool,
-}
-
-struct Place {
-    client: Client,
-    generation: u32,
-    connection: Connection<Asset>,
-    outgoing: Option<Box<Outgoing>>,
-    blocked: Blocked,
-    /// The last read did not empty the socket.
-    has_input: bool,
-    /// The client has stopped sending.
-    is_ended: bool,
-    /// It is in the queue of those who have more to do at once.
-    is_eager: bool,
-    /// The earliest time that the timers have for it; 0 for none.
-    armed_ms: u64,
-}
 
 /// All clients of a loop, and what they need.
 pub struct Reactor<'a> {
     server: &'a Server,
-    places: Slab<Place>,
-    next_generation: u32,
+    places: Places,
     store: Link<'a, (Key, Ticket)>,
     timers: Timers<Key>,
     /// Clients that have more to do at once.
@@ -123,8 +59,7 @@ impl<'a> Reactor<'a> {
         let timeout_ms = server.app.limits.store_timeout_ms;
         Reactor {
             server,
-            places: Slab::new(),
-            next_generation: 0,
+            places: Places::default(),
             store: Link::new(&server.store, server.gate(), timeout_ms),
             timers: Timers::default(),
             eager: VecDeque::new(),
@@ -142,11 +77,11 @@ impl<'a> Reactor<'a> {
         self.now = clock::now();
         if self.server.is_stopping() && !self.stopping {
             self.stopping = true;
-            for (index, place) in &mut self.places {
+            for (key, place) in self.places.iter_mut() {
                 place.connection.retire();
                 if place.blocked == Blocked::Read {
                     place.is_eager = true;
-                    self.eager.push_back(place.key(index));
+                    self.eager.push_back(key);
                 }
             }
         }
@@ -166,7 +101,7 @@ impl<'a> Reactor<'a> {
 
     /// Whether the last client is gone after the server was to stop.
     pub fn is_done(&self) -> bool {
-        self.stopping && self.places.is_empty()
+        self.stopping && self.places.len() == 0
     }
 
     /// Clients wait to be accepted. Each is served at once: most have sent their request already.
@@ -191,23 +126,9 @@ impl<'a> Reactor<'a> {
     }
 
     fn welcome(&mut self, client: Client) {
-        let generation = self.next_generation;
-        // The highest is left to those descriptors that belong to no client.
-        self.next_generation = (generation + 1) % u32::MAX;
-        let index = self.places.insert(Place {
-            client,
-            generation,
-            connection: Connection::new(),
-            outgoing: None,
-            blocked: Blocked::Turn,
-            has_input: true,
-            is_ended: false,
-            is_eager: false,
-            armed_ms: 0,
-        });
-        let key = Key { index: index as u32, generation };
+        let key = self.places.insert(client);
         self.advance(key, Ready::default());
-        if self.place(key).is_some() {
+        if self.places.get(key).is_some() {
             self.newcomers.push(key);
         }
     }
@@ -219,14 +140,12 @@ impl<'a> Reactor<'a> {
 
     /// A client's socket.
     pub fn socket(&self, key: Key) -> Option<BorrowedFd<'_>> {
-        self.place(key).map(|place| place.client.as_fd())
+        self.places.get(key).map(|place| place.client.as_fd())
     }
 
     /// All clients, and what each waits for.
     pub fn clients(&self) -> impl Iterator<Item = (Key, BorrowedFd<'_>, Blocked)> {
-        self.places
-            .iter()
-            .map(|(index, place)| (place.key(index), place.client.as_fd(), place.blocked))
+        self.places.iter().map(|(key, place)| (key, place.client.as_fd(), place.blocked))
     }
 
     /// The store's socket, a number that changes with it, and whether to wait for room in it.
@@ -246,7 +165,7 @@ impl<'a> Reactor<'a> {
 
     /// Something became ready for a client: pays what it wants, until it would block.
     pub fn advance(&mut self, key: Key, ready: Ready) {
-        let Some(place) = self.place_mut(key) else { return };
+        let Some(place) = self.places.get_mut(key) else { return };
         place.has_input |= ready.read;
         place.is_ended |= ready.end;
         if ready.hung_up {
@@ -269,7 +188,7 @@ impl<'a> Reactor<'a> {
     pub fn finish(&mut self) -> Option<Timespec> {
         for _ in 0..self.eager.len() {
             let Some(key) = self.eager.pop_front() else { break };
-            if let Some(place) = self.place_mut(key) {
+            if let Some(place) = self.places.get_mut(key) {
                 place.is_eager = false;
                 self.advance(key, Ready::default());
             }
@@ -278,7 +197,7 @@ impl<'a> Reactor<'a> {
         self.store.check(self.now);
         self.store.flush(self.now);
         while let Some(((key, ticket), reply)) = self.store.reply(self.now) {
-            if let Some(place) = self.place_mut(key) {
+            if let Some(place) = self.places.get_mut(key) {
                 place.connection.answered(ticket, reply);
                 self.advance(key, Ready::default());
             }
@@ -295,7 +214,7 @@ impl<'a> Reactor<'a> {
             let now_ms = self.now.ms;
             // A timer that an earlier one has replaced means nothing any more.
             let armed = |place: &&mut Place| place.armed_ms == at_ms;
-            let Some(place) = self.place_mut(key).filter(armed) else { continue };
+            let Some(place) = self.places.get_mut(key).filter(armed) else { continue };
             place.armed_ms = 0;
             match place.connection.deadline() {
                 Some(deadline) if deadline.at_ms <= now_ms => {
@@ -323,7 +242,7 @@ impl<'a> Reactor<'a> {
     fn pay(&mut self, key: Key) -> Progress {
         let now = self.now;
         let server = self.server;
-        let Some(place) = self.places.get_mut(key.index as usize) else { return Progress::Gone };
+        let Some(place) = self.places.get_mut(key) else { return Progress::Gone };
         if let Some(outgoing) = place.outgoing.take() {
             return self.send(key, *outgoing);
         }
@@ -341,10 +260,11 @@ impl<'a> Reactor<'a> {
             Want::Send(transmit) => return self.send(key, Outgoing::new(transmit)),
             Want::Shutdown => place.client.stop_sending(),
             Want::Close(_) => {
-                let place = self.places.remove(key.index as usize);
-                if let Some(served) = place.connection.unfinished() {
+                let served = place.connection.unfinished();
+                if let Some(served) = served {
                     self.log.record(&served, place.client.peer, now);
                 }
+                self.places.remove(key);
                 return Progress::Gone;
             }
         }
@@ -352,7 +272,7 @@ impl<'a> Reactor<'a> {
     }
 
     fn send(&mut self, key: Key, mut outgoing: Outgoing) -> Progress {
-        let Some(place) = self.places.get_mut(key.index as usize) else { return Progress::Gone };
+        let Some(place) = self.places.get_mut(key) else { return Progress::Gone };
         match outgoing.push(&place.client) {
             Pushed::Blocked => {
                 place.outgoing = Some(Box::new(outgoing));
@@ -370,14 +290,14 @@ impl<'a> Reactor<'a> {
 
     /// Has the client go on in the next turn.
     fn give_turn(&mut self, key: Key) {
-        if let Some(place) = self.place_mut(key).filter(|place| !place.is_eager) {
+        if let Some(place) = self.places.get_mut(key).filter(|place| !place.is_eager) {
             place.is_eager = true;
             self.eager.push_back(key);
         }
     }
 
     fn block(&mut self, key: Key, blocked: Blocked) {
-        if let Some(place) = self.place_mut(key) {
+        if let Some(place) = self.places.get_mut(key) {
             place.blocked = blocked;
         }
         self.arm(key);
@@ -386,20 +306,12 @@ impl<'a> Reactor<'a> {
     /// Sets a timer for the connection's deadline, unless an earlier one is set: that will look at
     /// the deadline again. So a deadline that moves on with each request costs nothing.
     fn arm(&mut self, key: Key) {
-        let Some(place) = self.place_mut(key) else { return };
+        let Some(place) = self.places.get_mut(key) else { return };
         let Some(deadline) = place.connection.deadline() else { return };
         if place.armed_ms == 0 || deadline.at_ms < place.armed_ms {
             place.armed_ms = deadline.at_ms;
             self.timers.push(deadline.at_ms, key);
         }
-    }
-
-    fn place(&self, key: Key) -> Option<&Place> {
-        self.places.get(key.index as usize).filter(|place| place.generation == key.generation)
-    }
-
-    fn place_mut(&mut self, key: Key) -> Option<&mut Place> {
-        self.places.get_mut(key.index as usize).filter(|place| place.generation == key.generation)
     }
 }
 
@@ -411,23 +323,4 @@ enum Progress {
     Blocked(Blocked),
     /// The client is gone.
     Gone,
-}
-
-impl Place {
-    fn key(&self, index: usize) -> Key {
-        Key { index: index as u32, generation: self.generation }
-    }
-
-    /// Reads once. A read that does not fill the buffer has emptied the socket (epoll(7)), unless
-    /// the end, which was announced already, is still to be read.
-    fn read(&mut self, scratch: &mut [u8]) {
-        match self.client.receive(scratch) {
-            Received::Bytes(count) => {
-                self.has_input = count == scratch.len() || (self.is_ended && count > 0);
-                self.connection.received(&scratch[..count]);
-            }
-            Received::Nothing => self.has_input = false,
-            Received::HungUp => self.connection.hung_up(),
-        }
-    }
 }
