@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
-use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
 use rustix::process::Pid;
 use zero_core::{Limits, limits};
 
@@ -99,8 +100,8 @@ struct Serve {
     /// Listen at this address only; :: for IPv6 and IPv4 both
     #[arg(long, value_name = "ADDR", default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED))]
     bind: IpAddr,
-    /// Serve the files of this folder, but for what links and mounts in it lead to [default: public,
-    /// or what is compiled in]
+    /// Serve the files of this folder, but for what links and mounts in it lead to [default:
+    /// public, or what is compiled in]
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
     /// Take page templates from this folder [default: templates, or what is compiled in]
@@ -200,13 +201,22 @@ fn some_seconds(text: &str) -> Result<Seconds, String> {
 
 /// Reads the command line. Where it can't be understood, says so and ends the process with 2.
 pub fn parse() -> Command {
-    let cli = Cli::parse();
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let refuse =
+        |message| -> ! { Cli::command().error(ErrorKind::ArgumentConflict, message).exit() };
+    // What is in the environment may be overruled; what is typed twice is a mistake.
+    let typed = |name| matches.value_source(name) == Some(ValueSource::CommandLine);
+    if cli.command.is_none() && typed("redis") && typed("store") {
+        refuse("REDIS and --store both name a store; leave one of them out".to_owned());
+    }
     match cli.command {
         Some(Sub::List) => Command::List,
         Some(Sub::Store { file, parent }) => Command::Store(file, parent.and_then(Pid::from_raw)),
-        None => Command::Serve(Box::new(cli.serve.into_options().unwrap_or_else(|message| {
-            Cli::command().error(ErrorKind::ArgumentConflict, message).exit()
-        }))),
+        None => {
+            let options = cli.serve.into_options().unwrap_or_else(|message| refuse(message));
+            Command::Serve(Box::new(options))
+        }
     }
 }
 

@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     let result = match cli::parse() {
         Command::List => cli::list(),
         Command::Store(file, parent) => {
-            // What was asked of the kernel at the fork is forgotten if the program has capabilities.
+            // What was asked of the kernel at the fork is forgotten if the file has capabilities.
             if let Some(parent) = parent {
                 sys::fork::end_with(parent);
             }

@@ -37,8 +37,8 @@
 //!     }
 //! }
 //!
-//! # let page = |_| Ok::<_, zero_core::app::BadTemplate>(b"$VISITOR_COUNT$$GUEST_REMARKS$$PROBLEMS$\
-//! #     $GUEST_NAME$$GUEST_REMARK$$STATUS$$REASON$$EXPLANATION$".to_vec());
+//! # let page = |_| Ok::<_, zero_core::app::BadTemplate>(b"$VISITOR_COUNT$$GUEST_REMARKS$\
+//! #     $PROBLEMS$$GUEST_NAME$$GUEST_REMARK$$STATUS$$REASON$$EXPLANATION$".to_vec());
 //! # let app = App { templates: Templates::load(page).unwrap(), limits: Limits::default() };
 //! let mut wire = Vec::new();
 //! let why = serve(&app, Moment::default, b"GET /hello.txt HTTP/1.0\r\n\r\n", &mut wire);
@@ -47,8 +47,8 @@
 //! ```
 //!
 //! Three things make it fit every architecture: what is sent is owned, so that it may outlive the
-//! connection; a [`Deadline`] may supersede what is being paid, so that nothing can be waited for in
-//! vain; and time is an argument, so that a test can be an hour long and take no time at all.
+//! connection; a [`Deadline`] may supersede what is being paid, so that nothing can be waited for
+//! in vain; and time is an argument, so that a test can be an hour long and take no time at all.
 //!
 //! It reads no clock, no file and no socket; `no_std` holds it to that.
 #![no_std]

@@ -2,8 +2,8 @@
 //!
 //! # Idea
 //!
-//! Never wait for one client. The kernel keeps the list of sockets, and each wait returns those that
-//! became ready since they were last seen to be (edge-triggered).
+//! Never wait for one client. The kernel keeps the list of sockets, and each wait returns those
+//! that became ready since they were last seen to be (edge-triggered).
 //!
 //! # Shape
 //!

@@ -14,8 +14,8 @@
 //!
 //! # Where it waits
 //!
-//! Everywhere: in accept(2), for the client's bytes, for the store, for room to send. While it does,
-//! everybody else waits too.
+//! Everywhere: in accept(2), for the client's bytes, for the store, for room to send. While it
+//! does, everybody else waits too.
 //!
 //! # What one more client costs
 //!

@@ -3,7 +3,7 @@
 //! # Idea
 //!
 //! Make the threads before the clients come. All of them block in accept(2) on the one listening
-//! socket. The original guards that with a mutex; the kernel wakes one thread for one client anyway.
+//! socket. The original guards that with a mutex; the kernel wakes one thread for a client anyway.
 //!
 //! # Shape
 //!

@@ -24,7 +24,7 @@ const KEPT_BYTES: u64 = 64 * 1024 * 1024;
 /// large ones of which nothing is kept, are bounded too.
 const ENTRY_BYTES: u64 = 1024;
 
-/// What is known of a file is looked at again when this old, so that a change shows within a second.
+/// What is known of a file is looked at again when this old: a change shows within a second.
 const FRESH_MS: u64 = 900;
 
 /// Something on the way to a file may be renamed while it is opened (openat2(2)).

@@ -31,7 +31,7 @@ struct OpenLine<K> {
     dialogue: Dialogue<K>,
     /// It may still be connecting, or take no more for now.
     is_writable: bool,
-    /// When it is given up, unless something comes from it; while somebody waits.
+    /// When it is given up, unless it answers somebody; while somebody waits.
     give_up_at_ms: u64,
 }
 
@@ -104,14 +104,14 @@ impl<'a, K> Link<'a, K> {
     /// Something has come, if only the end.
     pub fn readable(&mut self, scratch: &mut [u8], now: Moment) {
         let Some(line) = &mut self.line else { return };
+        let before = line.dialogue.pending();
         match line.read(scratch) {
-            Ok(0) => {}
-            Ok(_) => {
+            // A reply that only grows is none: who waits for it holds up all who ask after them.
+            Ok(()) if line.dialogue.pending() < before => {
                 line.give_up_at_ms = now.ms + self.timeout_ms;
-                if line.dialogue.is_admitted() {
-                    self.gate.answered();
-                }
+                self.gate.answered();
             }
+            Ok(()) => {}
             Err(why) => self.fail(why, now),
         }
     }
@@ -169,21 +169,19 @@ impl<K> OpenLine<K> {
         Ok(())
     }
 
-    /// Reads what has come; 0 if nothing has.
-    fn read(&mut self, scratch: &mut [u8]) -> Result<usize, StoreDown> {
-        let mut total = 0;
+    /// Reads what has come.
+    fn read(&mut self, scratch: &mut [u8]) -> Result<(), StoreDown> {
         loop {
             match net::recv(&self.socket, &mut *scratch, RecvFlags::empty()) {
                 Ok((0, _)) => return Err(StoreDown::Broken),
                 Ok((count, _)) => {
-                    total += count;
                     self.dialogue.received(&scratch[..count])?;
                     if count < scratch.len() {
-                        return Ok(total);
+                        return Ok(());
                     }
                 }
                 Err(Errno::INTR) => {}
-                Err(Errno::AGAIN | Errno::NOTCONN) => return Ok(total),
+                Err(Errno::AGAIN | Errno::NOTCONN) => return Ok(()),
                 Err(Errno::CONNREFUSED) => return Err(StoreDown::Unreachable),
                 Err(_) => return Err(StoreDown::Broken),
             }

@@ -88,7 +88,7 @@ pub fn used_by_self() -> Used {
     unsafe { libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) };
     // SAFETY: all zeroes are a valid rusage, and so is what the kernel writes.
     let used = used(&unsafe { usage.assume_init() });
-    // The maximum of getrusage is that of the program before execve(2) too, a large shell's perhaps.
+    // The maximum of getrusage includes the program before execve(2), a large shell perhaps.
     Used { peak_kib: peak_kib().unwrap_or(used.peak_kib), ..used }
 }
 

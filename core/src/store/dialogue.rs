@@ -168,6 +168,11 @@ impl<K> Dialogue<K> {
         self.pending > 0
     }
 
+    /// How many still wait for a reply.
+    pub fn pending(&self) -> usize {
+        self.pending
+    }
+
     /// Answers everybody who waits with `why`. Questions of which a byte was sent are lost with
     /// the rest: nobody can tell what the store did with them.
     pub fn fail(&mut self, why: StoreDown) {
@@ -276,8 +281,8 @@ impl<K> Visits<K> {
     }
 }
 
-/// Why the store answers a greeting with an error: for what we said, unless it names a reason of its
-/// own that will pass.
+/// Why the store answers a greeting with an error: for what we said, unless it names a reason of
+/// its own that will pass.
 fn rejection(text: &[u8]) -> StoreDown {
     let passing = [&b"LOADING"[..], b"BUSY", b"MASTERDOWN", b"ERR max number of clients"];
     match passing.iter().any(|start| text.starts_with(start)) {
