@@ -204,3 +204,24 @@ fn for_all(file: &str) -> Vec<(&'static str, Server, Store)> {
     };
     architectures().iter().map(start).collect()
 }
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_nobody() {
+    for_each_architecture(|arch| {
+        let (store, folder) = (Store::embedded(), TempDir::new());
+        let pipe = folder.join("log");
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0)
+            .expect("a pipe");
+        // Somebody has it open, and reads nothing.
+        let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK;
+        let _reader = rustix::fs::open(&pipe, flags, rustix::fs::Mode::empty()).expect("a reader");
+        let file = pipe.display().to_string();
+        let server = Server::start(arch, &store.url(), &["--log-file", &file]);
+        let mut client = server.client();
+        // A pipe takes 64 KiB, and each line is longer than 60 bytes.
+        for _ in 0..1500 {
+            assert_eq!(client.get("/hello.txt").status, 200);
+        }
+    });
+}

@@ -53,6 +53,27 @@ fn sigterm_lets_an_answer_in_flight_finish() {
     });
 }
 
+/// As `timeout`, a shell's job control and systemd do it.
+#[test]
+fn sigterm_to_every_process_lets_an_answer_in_flight_finish() {
+    let root = TempDir::new();
+    let big = pattern(12 * 1024 * 1024);
+    root.write("big.bin", &big);
+    let folder = root.path().display().to_string();
+    for_each_architecture(|arch| {
+        let store = Store::embedded();
+        let words = ["--root", &folder, "--grace", FOR_EVER, "--send-timeout", FOR_EVER];
+        let mut server = Server::start(arch, &store.url(), &words);
+        let mut client = Client::narrow(server.port);
+        client.send(request("GET", "/big.bin"));
+        assert!(client.read_some(1000).expect("the first bytes") > 0);
+        server.processes().into_iter().for_each(|process| process.signal(Signal::TERM));
+        assert!(client.answer().body == big);
+        assert_eq!(server.wait().code(), Some(0));
+        server.await_nothing_left();
+    });
+}
+
 #[test]
 fn sigterm_closes_idle_clients_and_ends_the_server_with_0() {
     for_each_architecture(|arch| {

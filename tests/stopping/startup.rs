@@ -161,3 +161,18 @@ fn a_backlog_a_version_and_help_are_there() {
         assert!(String::from_utf8_lossy(&help.stdout).contains(name.as_str()), "{name}");
     }
 }
+
+/// Sockets of several processes share a port with whoever lets them, an older server of ours too.
+#[test]
+fn a_port_that_another_server_has_is_named_by_several_processes_too() {
+    for_each_architecture(|arch| {
+        if !takes_workers(arch) {
+            return;
+        }
+        let (store, other) = (Store::embedded(), Store::embedded());
+        let server = Server::start(arch, &store.url(), &["--workers", "2"]);
+        let port = server.port.to_string();
+        let ended = Server::refuse(arch, &other.url(), &["--port", &port, "--workers", "2"]);
+        assert_says(&ended, &["can't listen on 127.0.0.1", &port]);
+    });
+}

@@ -69,6 +69,19 @@ fn the_core_can_reach_no_file_socket_or_clock() {
 }
 
 /// The files of the architectures, without what they share.
+/// `eprintln!` panics where nobody reads standard error any more: no reason to stop serving.
+#[test]
+fn what_is_said_is_said_where_nobody_may_listen() {
+    let mut bare = Vec::new();
+    for source in program() {
+        let panicking = ["eprintln!", "eprint!", "println!", "print!", "dbg!"];
+        let lines =
+            source.code().filter(|(_, line)| panicking.iter().any(|word| line.contains(word)));
+        bare.extend(lines.map(|(number, _)| source.place(number)));
+    }
+    assert_none("printing that can panic; use say!", bare);
+}
+
 fn architecture_files() -> Vec<Source> {
     architectures().iter().map(|name| source(&format!("src/arch/{name}.rs"))).collect()
 }
