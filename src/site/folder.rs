@@ -167,8 +167,8 @@ impl Folder {
             | ResolveFlags::NO_MAGICLINKS
             | ResolveFlags::NO_XDEV;
         let open = || rustix::fs::openat2(&self.root, &*name, flags, Mode::empty(), beneath);
-        let opened =
-            (0..ATTEMPTS).map(|_| open()).find(|opened| !matches!(opened, Err(Errno::AGAIN)));
+        let passing = |opened: &Result<_, Errno>| matches!(opened, Err(Errno::AGAIN | Errno::INTR));
+        let opened = (0..ATTEMPTS).map(|_| open()).find(|opened| !passing(opened));
         let file = opened.unwrap_or(Err(Errno::AGAIN)).map_err(|errno| match errno {
             // Somebody holds a lease on the file, perhaps (fcntl(2)).
             Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN => NoAsset::Busy,
