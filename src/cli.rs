@@ -202,11 +202,19 @@ fn some_seconds(text: &str) -> Result<Seconds, String> {
 /// Reads the command line. Where it can't be understood, says so and ends the process with 2.
 pub fn parse() -> Command {
     let matches = Cli::command().get_matches();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    let refuse =
-        |message| -> ! { Cli::command().error(ErrorKind::ArgumentConflict, message).exit() };
-    // What is in the environment may be overruled; what is typed twice is a mistake.
+    let mut cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    // What is in the environment may be overruled or empty; what is typed twice is a mistake.
     let typed = |name| matches.value_source(name) == Some(ValueSource::CommandLine);
+    let refuse = |message: String| -> ! {
+        let message = match typed("store") {
+            true => message,
+            false => message.replace("--store: ", "ZEROHTTPD_STORE: "),
+        };
+        Cli::command().error(ErrorKind::ArgumentConflict, message).exit()
+    };
+    if !typed("store") {
+        cli.serve.store = cli.serve.store.filter(|store| !store.is_empty());
+    }
     if cli.command.is_none() && typed("redis") && typed("store") {
         refuse("REDIS and --store both name a store; leave one of them out".to_owned());
     }

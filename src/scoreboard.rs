@@ -23,8 +23,10 @@ pub struct Scoreboard {
     pub store_failures: &'static AtomicU64,
     /// Nobody connects to the store before this, in milliseconds of the monotonic clock.
     pub store_retry_at_ms: &'static AtomicU64,
-    /// When it was last said that the store is down; 0 since it answered.
+    /// When something was last said against the store; 0 if never.
     pub store_complaint_ms: &'static AtomicU64,
+    /// Whether it was said to be down, and not yet to be back.
+    pub store_said_down: &'static AtomicU64,
     /// Which workers of a pool have a client: 0 or 1.
     busy: &'static [AtomicU64],
     /// Which forked child has which of the store's connections; 0 for none.
@@ -39,7 +41,7 @@ impl Scoreboard {
     /// `ENOMEM`.
     pub fn new() -> io::Result<Scoreboard> {
         // Each of the first has a cache line of its own: they are read and written all the time.
-        const SINGLE: usize = 6;
+        const SINGLE: usize = 7;
         const LINE: usize = 8;
         let numbers = SINGLE * LINE + POOL_WORKERS + LENT_LINES;
         let (single, arrays) = shared_memory::share(numbers)?.split_at(SINGLE * LINE);
@@ -52,6 +54,7 @@ impl Scoreboard {
             store_failures: single(3),
             store_retry_at_ms: single(4),
             store_complaint_ms: single(5),
+            store_said_down: single(6),
             busy,
             borrowers,
         })

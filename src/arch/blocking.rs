@@ -113,7 +113,7 @@ impl<'a> Worker<'a> {
             return connection.retire();
         }
         let leaves = connection.deadline().is_some_and(|d| d.on == Patience::Goodbye);
-        if leaves && self.is_crowded() {
+        if leaves && !connection.has_unread() && self.is_crowded() {
             // It has its answer, and nothing more has come of it.
             return connection.hung_up();
         }
@@ -132,7 +132,7 @@ impl<'a> Worker<'a> {
             && pooled
             && self.is_crowded()
         {
-            connection.retire();
+            if leaves { connection.hung_up() } else { connection.retire() }
         }
     }
 

@@ -95,14 +95,17 @@ impl Folder {
             Some(choice) => choice,
             None => self.look(path, now)?.choose(encodings),
         };
-        match kept {
-            Some(asset) => Ok(asset),
-            None => {
-                let (file, stat) = self.open_beneath(path, encoding)?;
-                let facts = facts(path, Identity::of(&stat), Coding { encoding, varies }, now);
-                Ok(Asset::new(facts, Source::File(file)))
-            }
+        if let Some(asset) = kept {
+            return Ok(asset);
         }
+        // A coded version may be gone since it was looked at; the file itself was asked for.
+        let coded = encoding.and_then(|_| self.open_beneath(path, encoding).ok());
+        let (encoding, (file, stat)) = match coded {
+            Some(coded) => (encoding, coded),
+            None => (None, self.open_beneath(path, None)?),
+        };
+        let facts = facts(path, Identity::of(&stat), Coding { encoding, varies }, now);
+        Ok(Asset::new(facts, Source::File(file)))
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -119,14 +122,15 @@ impl Folder {
     /// of an earlier version of it, and is passed over.
     fn look(&self, path: &SitePath, now: Moment) -> Result<File, NoAsset> {
         let (plain, stat) = self.open_beneath(path, None)?;
-        let identity = Identity::of(&stat);
         let coded: Vec<_> = Encoding::ALL
             .into_iter()
             .filter_map(|encoding| Some((encoding, self.open_beneath(path, Some(encoding)).ok()?)))
-            .filter(|(_, (_, stat))| Identity::of(stat).modified_ns >= identity.modified_ns)
+            // Many tools copy the time of a file to the second.
+            .filter(|(_, (_, coded))| coded.st_mtime >= stat.st_mtime)
             .collect();
         let varies = !coded.is_empty();
-        let before = self.lock().take(path).filter(|file| file.coded.is_empty() != varies);
+        let before = self.lock().files.peek(path).cloned();
+        let before = before.filter(|file| file.coded.is_empty() != varies);
         let version = |encoding, file: &OwnedFd, stat: &Stat| {
             let identity = Identity::of(stat);
             let same = before.as_ref().and_then(|before| before.version(encoding));
@@ -200,11 +204,14 @@ impl File {
     }
 
     fn choose(&self, encodings: Encodings) -> Choice {
+        if self.coded.is_empty() {
+            return (None, false, self.plain.kept.clone());
+        }
         let coded = encodings.ranked().find_map(|encoding| {
             self.version(Some(encoding)).map(|version| (Some(encoding), version))
         });
         let (encoding, version) = coded.unwrap_or((None, &self.plain));
-        (encoding, !self.coded.is_empty(), version.kept.clone())
+        (encoding, true, version.kept.clone())
     }
 
     /// What it costs to know it.

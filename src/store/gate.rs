@@ -1,6 +1,6 @@
 //! The back-off: who may try to connect to a store that has failed, and when.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 use zero_core::store::{Reply, StoreDown};
 
@@ -12,7 +12,7 @@ const FIRST_WAIT_MS: u64 = 25;
 /// The wait never gets longer: a store that is back is noticed within this.
 const LONGEST_WAIT_MS: u64 = 1000;
 
-/// Nothing more is said of a store that is down for so long.
+/// So long after a complaint there is no other.
 const QUIET_MS: u64 = 30_000;
 
 /// A gate in front of the store, the same for all processes of a server.
@@ -32,7 +32,7 @@ impl Gate {
         match reply {
             Ok(_) => self.answered(),
             // The connection is good: others may be answered.
-            Err(why @ StoreDown::Refused) => self.say(*why, now_ms),
+            Err(why @ StoreDown::Refused) => drop(self.say(*why, now_ms)),
             Err(why) => self.failed(*why, now_ms),
         }
     }
@@ -42,31 +42,32 @@ impl Gate {
         let failures = self.0.store_failures.fetch_add(1, Relaxed);
         let wait = FIRST_WAIT_MS.saturating_mul(1 << failures.min(10)).min(LONGEST_WAIT_MS);
         self.0.store_retry_at_ms.fetch_max(now_ms + wait, Relaxed);
-        self.say(why, now_ms);
+        if self.say(why, now_ms) {
+            self.0.store_said_down.store(1, Relaxed);
+        }
     }
 
     /// The store answers. If it was said to be down, the first to notice says that it is back.
     pub fn answered(&self) {
-        let well = |number: &AtomicU64| number.load(Relaxed) == 0;
-        if well(self.0.store_failures) && well(self.0.store_complaint_ms) {
+        if self.0.store_failures.load(Relaxed) == 0 {
             return;
         }
         self.0.store_failures.store(0, Relaxed);
         self.0.store_retry_at_ms.store(0, Relaxed);
-        if self.0.store_complaint_ms.swap(0, Relaxed) != 0 {
+        if self.0.store_said_down.swap(0, Relaxed) != 0 {
             say!("zerohttpd: the store answers again");
         }
     }
 
-    /// Says what is wrong, once in a while and not for every visitor.
-    pub fn say(&self, why: StoreDown, now_ms: u64) {
-        let last = self.0.store_complaint_ms.load(Relaxed);
-        if last != 0 && now_ms < last + QUIET_MS {
-            return;
+    /// Says what is wrong, once in a while and not for every visitor; whether it was said now.
+    pub fn say(&self, why: StoreDown, now_ms: u64) -> bool {
+        let complaint = &self.0.store_complaint_ms;
+        let last = complaint.load(Relaxed);
+        let is_quiet = last != 0 && now_ms < last + QUIET_MS;
+        if is_quiet || complaint.compare_exchange(last, now_ms.max(1), Relaxed, Relaxed).is_err() {
+            return false;
         }
-        let said = &self.0.store_complaint_ms;
-        if said.compare_exchange(last, now_ms.max(1), Relaxed, Relaxed).is_ok() {
-            say!("zerohttpd: the store {why}; the guestbook answers 503, files are served");
-        }
+        say!("zerohttpd: the store {why}; the guestbook answers 503, files are served");
+        true
     }
 }

@@ -80,8 +80,11 @@ impl<'a, K> Link<'a, K> {
     pub fn reply(&mut self, now: Moment) -> Option<(K, Result<Reply, StoreDown>)> {
         let from_line = self.line.as_mut().and_then(|line| line.dialogue.reply());
         let (key, reply) = from_line.or_else(|| self.replies.pop_front())?;
-        if let Err(why @ StoreDown::Refused) = reply {
-            self.gate.say(why, now.ms);
+        match reply {
+            Ok(_) => self.gate.answered(),
+            Err(why @ StoreDown::Refused) => drop(self.gate.say(why, now.ms)),
+            // The line has failed, which was noted then.
+            Err(_) => {}
         }
         Some((key, reply))
     }
@@ -109,7 +112,6 @@ impl<'a, K> Link<'a, K> {
             // A reply that only grows is none: who waits for it holds up all who ask after them.
             Ok(()) if line.dialogue.pending() < before => {
                 line.give_up_at_ms = now.ms + self.timeout_ms;
-                self.gate.answered();
             }
             Ok(()) => {}
             Err(why) => self.fail(why, now),
@@ -118,7 +120,8 @@ impl<'a, K> Link<'a, K> {
 
     /// Gives up a store that has been asked and says nothing.
     pub fn check(&mut self, now: Moment) {
-        if self.deadline_ms().is_some_and(|at| at <= now.ms) {
+        let overdue = |line: &OpenLine<K>| line.dialogue.owes() && line.give_up_at_ms <= now.ms;
+        if self.line.as_ref().is_some_and(overdue) {
             self.fail(StoreDown::TimedOut, now);
         }
     }

@@ -112,7 +112,7 @@ fn plan_guestbook(request: &Request, head: &[u8]) -> Plan {
         Method::Options => Plan::Options(GUESTBOOK_METHODS),
         method @ (Method::Get | Method::Head) => match guestbook::page_number(query) {
             Some(page) => Plan::Visit { page, counts: method == Method::Get },
-            None => Plan::Refuse(Refusal::not_found()),
+            None => Plan::Missing,
         },
         Method::Post if !is_same_site(request, head) => Plan::Refuse(CROSS_SITE),
         Method::Post if !is_form(request, head) => Plan::Refuse(NOT_A_FORM),

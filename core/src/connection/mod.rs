@@ -40,6 +40,8 @@ pub struct Connection<A> {
     ended: bool,
     /// The driver wants this answer to be the last.
     retiring: bool,
+    /// Something of the last request was left unread.
+    unread: bool,
 }
 
 impl<A: Asset> Default for Connection<A> {
@@ -60,6 +62,7 @@ impl<A: Asset> Connection<A> {
             requests: 0,
             ended: false,
             retiring: false,
+            unread: false,
         }
     }
 
@@ -171,6 +174,12 @@ impl<A: Asset> Connection<A> {
     /// Whether a request was served on it, so that it was kept alive if it is idle.
     pub fn has_served(&self) -> bool {
         self.requests > 0
+    }
+
+    /// Whether, after its last answer, there may be more to come of what the client sent. To close
+    /// without draining that would reset the connection.
+    pub fn has_unread(&self) -> bool {
+        self.unread
     }
 
     /// The answer that the end of the connection cut short, to be logged and counted too.

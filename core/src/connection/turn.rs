@@ -228,9 +228,10 @@ impl<A: Asset> Connection<A> {
         if exchange.persistence != Persistence::Ends {
             return State::Listening;
         }
+        self.unread = exchange.unread || !self.pending().is_empty();
         // Closing a socket that still has input resets the connection, and the reset can overtake
         // the answer (RFC 9112 §9.6). A client that said "close" sends nothing more.
-        let last = !exchange.request.keep_alive && !exchange.unread && self.pending().is_empty();
+        let last = !exchange.request.keep_alive && !self.unread;
         if last || self.ended { State::Closed(Closing::Done, None) } else { State::Parting }
     }
 }
