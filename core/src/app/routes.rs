@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
+
 use super::guestbook::{self, Entry};
 use super::{Answer, App, Asset, NoAsset, SitePath};
 use crate::http::conditions::{self, Verdict};
@@ -70,12 +72,30 @@ const STORE_DOWN: Refusal = Refusal::new(
     "The guestbook is out of reach just now. Please try again in a moment.",
 );
 
+/// What a target may have here, and the query of a URI may not (RFC 3986 §3.4). An escape stays one.
+const NOT_OF_A_QUERY: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'[')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
 const BUSY: Refusal = Refusal::new(
     Status::SERVICE_UNAVAILABLE,
     "The server is too busy to open that file. Please try again in a moment.",
 );
 const UNREADABLE: Refusal =
     Refusal::closing(Status::INTERNAL_SERVER_ERROR, "The server could not read that file.");
+const NO_SUCH_VERSION: Refusal = Refusal::new(
+    Status::PRECONDITION_FAILED,
+    "The page is made anew each time; there is no version of it to insist on.",
+);
 const CHANGED: Refusal = Refusal::new(
     Status::PRECONDITION_FAILED,
     "The file is not, or no longer, the one that the request is about.",
@@ -96,6 +116,9 @@ pub(crate) fn plan(request: &Request, head: &[u8]) -> Plan {
         };
     };
     match path.as_bytes() {
+        GUESTBOOK | THANKS if conditions::fail_without_tag(request, head) => {
+            Plan::Refuse(NO_SUCH_VERSION)
+        }
         GUESTBOOK => plan_guestbook(request, head),
         THANKS => match request.method {
             Method::Get | Method::Head => Plan::Thanks,
@@ -226,7 +249,8 @@ fn file<A: Asset>(
             path.write_folder_target(&mut location);
             if let Some(query) = request.target.query {
                 location.push(b'?');
-                location.extend_from_slice(query.of(head));
+                location
+                    .extend(percent_encode(query.of(head), NOT_OF_A_QUERY).flat_map(str::bytes));
             }
             return Answer::redirect(Status::MOVED_PERMANENTLY, &location, now);
         }

@@ -40,6 +40,16 @@ pub(crate) fn weigh(request: &Request, head: &[u8], facts: &Facts, now: Moment) 
     if unmodified { Verdict::NotModified } else { Verdict::Proceed }
 }
 
+/// Whether a page without a validator fails the conditions of a request: one that insists on a
+/// version of it, or on there being none. A GET of what is made anew each time is then 412 rather
+/// than 304, as nobody can have what there is.
+pub(crate) fn fail_without_tag(request: &Request, head: &[u8]) -> bool {
+    let is_any = |value: &[u8]| value == b"*";
+    request.is_conditional
+        && (request.values(head, "If-Match").any(|value| !is_any(value))
+            || request.values(head, "If-None-Match").any(is_any))
+}
+
 /// Which bytes a GET wants, given what it says of the file that it has a part of (`If-Range`, RFC
 /// 9110 §13.1.5).
 pub(crate) fn wanted(request: &Request, head: &[u8], facts: &Facts, now: Moment) -> Wanted {

@@ -52,6 +52,7 @@ pub(crate) fn parse(text: &[u8], now_unix_s: u64) -> Option<u64> {
     let (day_name, rest) = text.split_at_checked(text.find([',', ' '])?)?;
     let mut words = rest.trim_start_matches(',').split_ascii_whitespace();
     let mut word = || words.next();
+    let mut century_is_said = true;
     let (day, month, year, time) = match (rest.starts_with(','), day_name.len()) {
         // Sun, 06 Nov 1994 08:49:37 GMT
         (true, 3) => (digits(word()?, 2)?, word()?, digits(word()?, 4)?, word()?),
@@ -59,8 +60,8 @@ pub(crate) fn parse(text: &[u8], now_unix_s: u64) -> Option<u64> {
         (true, 6..=9) => {
             let mut date = word()?.split('-');
             let (day, month) = (digits(date.next()?, 2)?, date.next()?);
-            let year = full_year(digits(date.next()?, 2)?, now_unix_s);
-            (day, month, year, word()?)
+            century_is_said = false;
+            (day, month, digits(date.next()?, 2)?, word()?)
         }
         // Sun Nov  6 08:49:37 1994
         (false, 3) => {
@@ -74,11 +75,25 @@ pub(crate) fn parse(text: &[u8], now_unix_s: u64) -> Option<u64> {
     let known_day = DAYS.iter().any(|name| day_name.as_bytes().starts_with(name.as_slice()));
     let second = time_of_day(time)?;
     let plausible = zone && known_day && word().is_none() && (1..=31).contains(&day);
-    if !plausible || year < 1970 {
+    if !plausible {
         return None;
     }
-    Some(days_before(year, month as u64, day) * 86_400 + second)
+    // What was before 1970 was before all that there is.
+    let at = |year| match year {
+        ..1970 => 0,
+        year => days_before(year, month as u64, day) * 86_400 + second,
+    };
+    if century_is_said {
+        return Some(at(year));
+    }
+    let (this_year, _, _) = civil(now_unix_s.min(LAST_S) / 86_400);
+    let year = this_year / 100 * 100 + year;
+    let ahead = at(year) > now_unix_s + FIFTY_YEARS_S;
+    Some(at(if ahead { year - 100 } else { year }))
 }
+
+/// Fifty years of 365.25 days.
+const FIFTY_YEARS_S: u64 = 50 * 31_557_600;
 
 /// `08:49:37`, which may be a leap second.
 fn time_of_day(text: &str) -> Option<u64> {
@@ -91,12 +106,6 @@ fn time_of_day(text: &str) -> Option<u64> {
 fn digits(text: &str, count: usize) -> Option<u64> {
     let valid = text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
     valid.then(|| text.parse().ok())?
-}
-
-fn full_year(two_digits: u64, now_unix_s: u64) -> u64 {
-    let (this_year, _, _) = civil(now_unix_s.min(LAST_S) / 86_400);
-    let year = this_year / 100 * 100 + two_digits;
-    if year > this_year + 50 { year - 100 } else { year }
 }
 
 /// Days from 1970-01-01 to a date: [`civil`] the other way round.
@@ -148,6 +157,17 @@ mod tests {
     }
 
     #[test]
+    fn a_year_of_two_digits_is_at_most_fifty_years_ahead() {
+        // 2026-11-23
+        const NOW_S: u64 = 1_795_392_000;
+        let year = |text: &str| parse(text.as_bytes(), NOW_S).map(|at| civil(at / 86_400).0);
+        assert_eq!(year("Sunday, 22-Nov-76 00:00:00 GMT"), Some(2076));
+        assert_eq!(year("Thursday, 31-Dec-76 00:00:00 GMT"), Some(1976));
+        assert_eq!(year("Friday, 01-Jan-99 00:00:00 GMT"), Some(1999));
+        assert_eq!(parse(b"Fri, 01 Jan 1960 00:00:00 GMT", NOW_S), Some(0), "before all there is");
+    }
+
+    #[test]
     fn what_is_no_date_is_not_read() {
         for text in [
             "",
@@ -164,7 +184,6 @@ mod tests {
             "Sun, 06 Nov 1994 08:49 GMT",
             "Sun, 06 Nov 1994 08:49:37 GMT x",
             "Xxx, 06 Nov 1994 08:49:37 GMT",
-            "Sun, 06 Nov 1969 08:49:37 GMT",
             "Sun, +6 Nov 1994 08:49:37 GMT",
         ] {
             assert_eq!(parse(text.as_bytes(), 0), None, "{text}");

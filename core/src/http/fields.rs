@@ -119,12 +119,14 @@ impl Fields {
     }
 
     fn expect(&mut self, value: &[u8]) {
-        let known = value.eq_ignore_ascii_case(b"100-continue");
-        self.expectation = match self.expectation {
-            Expectation::Unknown => Expectation::Unknown,
-            _ if known => Expectation::Continue,
-            _ => Expectation::Unknown,
-        };
+        let items = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+        for item in items.filter(|item| !item.is_empty()) {
+            self.expectation = match self.expectation {
+                Expectation::Unknown => Expectation::Unknown,
+                _ if item.eq_ignore_ascii_case(b"100-continue") => Expectation::Continue,
+                _ => Expectation::Unknown,
+            };
+        }
     }
 
     fn connection(&mut self, value: &[u8]) {

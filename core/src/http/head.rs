@@ -94,9 +94,14 @@ impl Request {
     /// Stands in for a request whose head could not be read.
     pub(crate) fn unreadable(input: &[u8]) -> Request {
         let nothing = Span::default();
-        let line = memchr::memchr2(b'\r', b'\n', input).unwrap_or(input.len());
+        let start = input.iter().take_while(|byte| b"\r\n".contains(byte)).count();
+        let start = start.min(limits::REQUEST_LINE_BYTES);
+        let line = &input[start..][..(input.len() - start).min(limits::REQUEST_LINE_BYTES)];
+        let end = memchr::memchr2(b'\r', b'\n', line).unwrap_or(line.len());
+        // Of all methods, this one changes how the answer is read (RFC 9112 §6.3).
+        let is_head = line.starts_with(b"HEAD ");
         Request {
-            method: Method::Unknown,
+            method: if is_head { Method::Head } else { Method::Unknown },
             target: Target { path: nothing, query: None, authority: None },
             is_1_1: true,
             keep_alive: false,
@@ -104,7 +109,7 @@ impl Request {
             expectation: Expectation::None,
             is_conditional: false,
             names_encodings: false,
-            line: Span::new(0, line.min(limits::REQUEST_LINE_BYTES)),
+            line: Span::new(start, end),
             len: 0,
             fields: Kept::default(),
         }
