@@ -72,7 +72,7 @@ const STORE_DOWN: Refusal = Refusal::new(
     "The guestbook is out of reach just now. Please try again in a moment.",
 );
 
-/// What a target may have here, and the query of a URI may not (RFC 3986 §3.4). An escape stays one.
+/// What a target may have here, and the query of a URI may not (RFC 3986 §3.4).
 const NOT_OF_A_QUERY: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
