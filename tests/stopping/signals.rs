@@ -33,29 +33,18 @@ fn stuck(server: &Server) -> Client {
 
 #[test]
 fn sigterm_lets_an_answer_in_flight_finish() {
-    let root = TempDir::new();
-    let big = pattern(12 * 1024 * 1024);
-    root.write("big.bin", &big);
-    let folder = root.path().display().to_string();
-    for_each_architecture(|arch| {
-        let store = Store::embedded();
-        let words = ["--root", &folder, "--grace", FOR_EVER, "--send-timeout", FOR_EVER];
-        let mut server = Server::start(arch, &store.url(), &words);
-        let mut client = Client::narrow(server.port);
-        client.send(request("GET", "/big.bin"));
-        assert!(client.read_some(1000).expect("the first bytes") > 0);
-        server.supervisor().signal(Signal::TERM);
-        let answer = client.answer();
-        assert!(answer.body == big, "{} of {} bytes", answer.body.len(), big.len());
-        assert_eq!(client.rest(), b"", "nothing follows the last answer");
-        assert_eq!(server.wait().code(), Some(0));
-        server.await_nothing_left();
-    });
+    assert_finished_after(|server| server.supervisor().signal(Signal::TERM));
 }
 
 /// As `timeout`, a shell's job control and systemd do it.
 #[test]
 fn sigterm_to_every_process_lets_an_answer_in_flight_finish() {
+    assert_finished_after(|server| {
+        server.processes().into_iter().for_each(|process| process.signal(Signal::TERM));
+    });
+}
+
+fn assert_finished_after(stop: impl Fn(&Server) + Sync) {
     let root = TempDir::new();
     let big = pattern(12 * 1024 * 1024);
     root.write("big.bin", &big);
@@ -67,8 +56,10 @@ fn sigterm_to_every_process_lets_an_answer_in_flight_finish() {
         let mut client = Client::narrow(server.port);
         client.send(request("GET", "/big.bin"));
         assert!(client.read_some(1000).expect("the first bytes") > 0);
-        server.processes().into_iter().for_each(|process| process.signal(Signal::TERM));
-        assert!(client.answer().body == big);
+        stop(&server);
+        let answer = client.answer();
+        assert!(answer.body == big, "{} of {} bytes", answer.body.len(), big.len());
+        assert_eq!(client.rest(), b"", "nothing follows the last answer");
         assert_eq!(server.wait().code(), Some(0));
         server.await_nothing_left();
     });
