@@ -204,9 +204,13 @@ impl<A: Asset> Connection<A> {
         &self.input[self.start..]
     }
 
-    /// Whether nothing has come but empty lines, which are ignored before a request.
+    /// Whether nothing has come but the empty lines that are ignored before a request, the last of
+    /// which may be incomplete.
     fn is_quiet(&self) -> bool {
-        self.pending().iter().all(|byte| b"\r\n".contains(byte))
+        let lines = self.pending().chunks(2);
+        lines.len() <= limits::EMPTY_LINES + 1
+            && lines.clone().take(limits::EMPTY_LINES).all(|line| b"\r\n".starts_with(line))
+            && lines.skip(limits::EMPTY_LINES).all(|line| line == b"\r")
     }
 
     fn ticket(&self) -> Ticket {

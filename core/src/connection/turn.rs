@@ -79,11 +79,13 @@ impl<A: Asset> Connection<A> {
         (State::Ready(Exchange::refused(self.pending(), refusal, now)), None)
     }
 
-    /// The request that the input begins with. A head is read again only when a line has ended.
+    /// The request that the input begins with. A head is read again only when a line has ended, or
+    /// nothing more can come.
     fn next_request(&mut self) -> Result<Option<Request>, Refusal> {
         let input = &self.input[self.start..];
         let no_line_ended = self.seen > 0 && memchr::memchr(b'\n', &input[self.seen..]).is_none();
-        if input.is_empty() || (no_line_ended && head::within_bounds(input)) {
+        let more_may_come = no_line_ended && !self.ended && head::within_bounds(input);
+        if input.is_empty() || more_may_come {
             self.seen = input.len();
             return Ok(None);
         }
