@@ -18,7 +18,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, Signal, getpid, kill_process};
 
 use crate::cli::Options;
@@ -198,11 +198,8 @@ impl Supervisor<'_> {
     }
 
     fn await_signal(&self, until_ms: Option<u64>) {
-        let timeout = until_ms.map(|at_ms| {
-            let left_ms = at_ms.saturating_sub(clock::now().ms);
-            let (s, ms) = ((left_ms / 1000) as i64, (left_ms % 1000) as i64);
-            Timespec { tv_sec: s, tv_nsec: ms * 1_000_000 }
-        });
+        let left = |at_ms: u64| clock::timespec(at_ms.saturating_sub(clock::now().ms));
+        let timeout = until_ms.map(left);
         let _ = poll(&mut [PollFd::new(&self.signals, PollFlags::IN)], timeout.as_ref());
     }
 

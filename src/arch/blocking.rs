@@ -4,7 +4,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 use zero_core::{Connection, Patience, Sent, Transmit, Want};
 
 use crate::client::{Client, Outgoing, Pushed, Received};
@@ -128,7 +128,7 @@ impl<'a> Worker<'a> {
             PollFd::new(&self.server.stop, PollFlags::IN),
         ];
         let fds = if idle { &mut fds[..] } else { &mut fds[..1] };
-        if let Ok(0) = poll(fds, Some(&timespec(slice_ms)))
+        if let Ok(0) = poll(fds, Some(&clock::timespec(slice_ms)))
             && pooled
             && self.is_crowded()
         {
@@ -151,7 +151,7 @@ impl<'a> Worker<'a> {
                     0 => return,
                     left_ms => {
                         let fds = &mut [PollFd::new(client, PollFlags::OUT)];
-                        let _ = poll(fds, Some(&timespec(left_ms)));
+                        let _ = poll(fds, Some(&clock::timespec(left_ms)));
                     }
                 },
             }
@@ -181,8 +181,4 @@ impl<'a> Worker<'a> {
 fn left_ms(connection: &Connection<Asset>) -> u64 {
     let now_ms = clock::now().ms;
     connection.deadline().map_or(1000, |deadline| deadline.at_ms.saturating_sub(now_ms))
-}
-
-fn timespec(ms: u64) -> Timespec {
-    Timespec { tv_sec: (ms / 1000) as i64, tv_nsec: (ms % 1000 * 1_000_000) as i64 }
 }

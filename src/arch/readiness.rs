@@ -233,9 +233,7 @@ impl<'a> Reactor<'a> {
         let eager_ms = (!self.eager.is_empty()).then_some(self.now.ms);
         let times = [self.timers.next(), self.store.deadline_ms(), log_ms, accept_ms, eager_ms];
         let first_ms = times.into_iter().flatten().min()?;
-        let wait_ms = first_ms.saturating_sub(self.now.ms);
-        let (s, ms) = ((wait_ms / 1000) as i64, (wait_ms % 1000) as i64);
-        Some(Timespec { tv_sec: s, tv_nsec: ms * 1_000_000 })
+        Some(clock::timespec(first_ms.saturating_sub(self.now.ms)))
     }
 
     /// Pays one want, or goes on paying it.

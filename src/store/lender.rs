@@ -10,9 +10,8 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{
     self, AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -115,8 +114,8 @@ impl Lines for Borrower<'_> {
             if left == 0 {
                 return Err(StoreDown::TimedOut);
             }
-            let timeout = Timespec::try_from(Duration::from_millis(left)).ok();
-            let _ = poll(&mut [PollFd::new(&self.lender.take, PollFlags::IN)], timeout.as_ref());
+            let fds = &mut [PollFd::new(&self.lender.take, PollFlags::IN)];
+            let _ = poll(fds, Some(&clock::timespec(left)));
         }
     }
 

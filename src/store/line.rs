@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::sockopt::{self, Timeout};
 use rustix::net::{self, RecvFlags, SendFlags};
@@ -117,8 +117,8 @@ fn wait_writable(socket: &OwnedFd, until_ms: u64) -> Result<bool, StoreDown> {
         if left == 0 {
             return Err(StoreDown::TimedOut);
         }
-        let timeout = Timespec::try_from(Duration::from_millis(left)).ok();
-        match poll(&mut [PollFd::new(socket, PollFlags::OUT)], timeout.as_ref()) {
+        let fds = &mut [PollFd::new(socket, PollFlags::OUT)];
+        match poll(fds, Some(&clock::timespec(left))) {
             Ok(0) | Err(Errno::INTR) => {}
             Ok(_) => return Ok(true),
             Err(_) => return Ok(false),

@@ -6,3 +6,4 @@ mod support;
 mod changes;
 mod files;
 mod scripts;
+mod versions;

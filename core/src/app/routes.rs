@@ -2,9 +2,10 @@
 
 use alloc::vec::Vec;
 
-use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
+use percent_encoding::percent_encode;
 
 use super::guestbook::{self, Entry};
+use super::site_path::NOT_OF_A_QUERY;
 use super::{Answer, App, Asset, NoAsset, SitePath};
 use crate::http::conditions::{self, Verdict};
 use crate::http::encoding::Encodings;
@@ -71,20 +72,6 @@ const STORE_DOWN: Refusal = Refusal::new(
     Status::SERVICE_UNAVAILABLE,
     "The guestbook is out of reach just now. Please try again in a moment.",
 );
-
-/// What a target may have here, and the query of a URI may not (RFC 3986 §3.4).
-const NOT_OF_A_QUERY: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'<')
-    .add(b'>')
-    .add(b'[')
-    .add(b']')
-    .add(b'^')
-    .add(b'`')
-    .add(b'{')
-    .add(b'|')
-    .add(b'}');
 
 const BUSY: Refusal = Refusal::new(
     Status::SERVICE_UNAVAILABLE,

@@ -61,7 +61,7 @@ impl SitePath {
     /// two slashes in front, which a client would take for another host.
     pub(crate) fn write_folder_target(&self, out: &mut Vec<u8>) {
         out.push(b'/');
-        out.extend(percent_encode(&self.0, ENCODED).flat_map(str::bytes));
+        out.extend(percent_encode(&self.0, NOT_OF_A_PATH).flat_map(str::bytes));
         if !self.is_folder() {
             out.push(b'/');
         }
@@ -74,23 +74,22 @@ impl core::fmt::Debug for SitePath {
     }
 }
 
-/// What can't stand as it is in the path of a `Location` (RFC 3986 §3.3).
-const ENCODED: &AsciiSet = &CONTROLS
+/// What a target may have here, and the query of a URI may not (RFC 3986 §3.4).
+pub(crate) const NOT_OF_A_QUERY: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
-    .add(b'#')
-    .add(b'%')
     .add(b'<')
     .add(b'>')
-    .add(b'?')
     .add(b'[')
-    .add(b'\\')
     .add(b']')
     .add(b'^')
     .add(b'`')
     .add(b'{')
     .add(b'|')
     .add(b'}');
+
+/// What the name of a file may have, and the path of a URI may not (RFC 3986 §3.3).
+const NOT_OF_A_PATH: &AsciiSet = &NOT_OF_A_QUERY.add(b'#').add(b'%').add(b'?').add(b'\\');
 
 #[cfg(test)]
 mod tests {
