@@ -1,6 +1,10 @@
 //! What was typed, and what it means.
 
-use std::fmt;
+mod bounds;
+mod clients;
+mod sharing;
+mod values;
+
 use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -9,19 +13,29 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
 use rustix::process::Pid;
-use zero_core::{Limits, limits};
+use zero_core::Limits;
 
 use crate::arch::{self, Arch, Workers};
+use crate::crowd;
+use crate::habits::Habits;
+use crate::lab;
+use crate::listener::Sharing;
 use crate::log::Format;
-use crate::scoreboard::POOL_WORKERS;
+use crate::sandbox::Sandbox;
 use crate::store::address::Choice;
+use bounds::Bounds;
+use clients::Clients;
+use sharing::sharing;
+use values::{Count, Seconds, seconds, worker_count};
 
 /// What is to be done.
 pub enum Command {
     /// List the architectures.
     List,
     /// Be the embedded store, in this file, as long as the parent lives.
-    Store(PathBuf, Option<Pid>),
+    Store { file: PathBuf, parent: Option<Pid>, sandbox: Sandbox },
+    /// Measure servers.
+    Lab(Box<lab::Command>),
     /// Serve.
     Serve(Box<Options>),
 }
@@ -36,26 +50,52 @@ pub struct Options {
     pub backlog: i32,
     /// The document root; none for the site that is compiled in.
     pub root: Option<PathBuf>,
+    /// Folders that have no index show what is in them.
+    pub listing: bool,
+    /// Symbolic links that stay beneath the root are followed.
+    pub symlinks: bool,
     /// The folder of templates; none for those that are compiled in.
     pub templates: Option<PathBuf>,
     /// Which store.
     pub store: Choice,
     /// How many workers: of a pool, or processes.
     pub workers: usize,
+    /// How those that are processes share the port.
+    pub sharing: Sharing,
     /// The bounds.
     pub limits: Limits,
+    /// How many clients there may be.
+    pub clients: crowd::Bounds,
+    /// How to go about it.
+    pub habits: Habits,
+    /// Where to report on all of this.
+    pub admin: Option<SocketAddr>,
     /// How the log looks.
     pub log_format: Format,
     /// Where it goes, if not to standard output.
     pub log_file: Option<PathBuf>,
     /// How long answers in flight may take once the server is to stop.
     pub grace_ms: u64,
+    /// The user to become once the sockets are bound, and the group after a colon.
+    pub user: Option<String>,
+    /// Whether to confine what parses clients' bytes.
+    pub sandbox: Sandbox,
+    /// Only look whether it could be served so.
+    pub check: bool,
 }
 
 const PORT: u16 = 8000;
 const BACKLOG: i32 = 4096;
 const POOL: usize = 100;
-const DEFAULT_ARCH: &str = "epoll";
+/// What serves where nothing else is asked for.
+pub const DEFAULT_ARCH: &str = "epoll";
+
+// The parts of the help.
+const SITE: &str = "Site and store";
+const TIME_OUTS: &str = "Time-outs";
+const LIMITS: &str = "Limits";
+const LOG: &str = "Log";
+const RIGHTS: &str = "Rights";
 
 #[derive(Parser)]
 #[command(
@@ -64,7 +104,9 @@ const DEFAULT_ARCH: &str = "epoll";
     about = "Serves files and a guestbook, through every architecture that Linux servers have had",
     args_conflicts_with_subcommands = true,
     after_help = "Without arguments: the same as `zerohttpd epoll --workers auto`.\n\
-        SIGTERM stops it within the grace time; Ctrl-C at once, with an account of what it used."
+        SIGTERM stops it within the grace time; Ctrl-C at once, with an account of what it used.\n\
+        SIGHUP opens the site, the templates and the log anew; SIGUSR2 lets a new version of the\n\
+        program take over. Neither loses a connection."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -84,7 +126,12 @@ enum Sub {
         /// End when this process, which is the parent, does
         #[arg(long, value_name = "PID", hide = true)]
         parent: Option<i32>,
+        /// Confine it to the folder of FILE
+        #[arg(long, value_name = "WHEN", default_value = "auto")]
+        sandbox: Sandbox,
     },
+    #[command(flatten)]
+    Lab(Box<lab::Command>),
 }
 
 #[derive(Args)]
@@ -100,103 +147,74 @@ struct Serve {
     /// Listen at this address only; :: for IPv6 and IPv4 both
     #[arg(long, value_name = "ADDR", default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED))]
     bind: IpAddr,
-    /// Serve the files of this folder, but for what links and mounts in it lead to [default:
-    /// public, or what is compiled in]
-    #[arg(long, value_name = "DIR")]
-    root: Option<PathBuf>,
-    /// Take page templates from this folder [default: templates, or what is compiled in]
-    #[arg(long, value_name = "DIR")]
-    templates: Option<PathBuf>,
     /// Let so many clients wait to be accepted (at most net.core.somaxconn)
     #[arg(long, value_name = "N", default_value_t = BACKLOG,
         value_parser = clap::value_parser!(i32).range(1..))]
     backlog: i32,
+    /// Workers in a pool [default: 100], or processes of a loop [default: 1]; auto: one a core
+    #[arg(long, value_name = "N|auto", value_parser = worker_count)]
+    workers: Option<Count>,
+    /// How the processes of a loop share the port [default: reuseport]
+    #[arg(long, value_name = "HOW")]
+    accept: Option<Sharing>,
+    /// Serve the files of this folder, but for what links and mounts in it lead to [default:
+    /// public, or what is compiled in]
+    #[arg(long, value_name = "DIR", help_heading = SITE)]
+    root: Option<PathBuf>,
+    /// Show what is in a folder that has no index.html
+    #[arg(long, help_heading = SITE)]
+    listing: bool,
+    /// Follow symbolic links that are relative and do not leave the root
+    #[arg(long, help_heading = SITE)]
+    symlinks: bool,
+    /// Take page templates from this folder [default: templates, or what is compiled in]
+    #[arg(long, value_name = "DIR", help_heading = SITE)]
+    templates: Option<PathBuf>,
     /// Which store
     #[arg(
         long,
         value_name = "STORE",
         env = "ZEROHTTPD_STORE",
         hide_env_values = true,
+        help_heading = SITE,
         help = "redis://[user:pass@]host[:port][/db], redis+unix:///path[?db=N] or embedded:FILE"
     )]
     store: Option<String>,
-    /// Workers in a pool [default: 100], or processes of a loop [default: 1]; auto: one a core
-    #[arg(long, value_name = "N|auto", value_parser = worker_count)]
-    workers: Option<Count>,
-    /// Close a connection that is idle for S seconds; 0: one request to a connection
-    #[arg(long, value_name = "S", value_parser = seconds,
-        default_value_t = Seconds(limits::KEEP_ALIVE_TIMEOUT_MS))]
-    keep_alive_timeout: Seconds,
-    /// Give a request head S seconds
-    #[arg(long, value_name = "S", value_parser = some_seconds,
-        default_value_t = Seconds(limits::HEADER_TIMEOUT_MS))]
-    header_timeout: Seconds,
-    /// Give a request body S seconds, and one more for each 500 bytes of it
-    #[arg(long, value_name = "S", value_parser = some_seconds,
-        default_value_t = Seconds(limits::BODY_TIMEOUT_MS))]
-    body_timeout: Seconds,
-    /// Give a client S seconds to take a page, or 256 KiB of a file
-    #[arg(long, value_name = "S", value_parser = some_seconds,
-        default_value_t = Seconds(limits::SEND_TIMEOUT_MS))]
-    send_timeout: Seconds,
+    #[command(flatten)]
+    bounds: Bounds,
+    #[command(flatten)]
+    clients: Clients,
+    /// On SIGTERM, give answers in flight S seconds
+    #[arg(long, value_name = "S", default_value_t = Seconds(10_000), value_parser = seconds,
+        help_heading = TIME_OUTS)]
+    grace: Seconds,
+    /// Serve /metrics, for Prometheus, and /healthz at this address
+    #[arg(long, value_name = "IP:PORT", help_heading = LOG)]
+    admin: Option<SocketAddr>,
     /// Log requests [default: common on a terminal or to a file, else off]
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, value_name = "FORMAT", help_heading = LOG)]
     access_log: Option<Format>,
     /// Append the log to this file instead of standard output
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = LOG)]
     log_file: Option<PathBuf>,
-    /// On SIGTERM, give answers in flight S seconds
-    #[arg(long, value_name = "S", default_value_t = Seconds(10_000), value_parser = seconds)]
-    grace: Seconds,
-}
-
-#[derive(Clone, Copy)]
-enum Count {
-    Of(usize),
-    Auto,
+    /// Become this user, and group, once the sockets are bound
+    #[arg(long, value_name = "USER[:GROUP]", help_heading = RIGHTS)]
+    user: Option<String>,
+    /// Confine what parses the bytes of clients: of files, to the site; by TCP, to the store's port
+    /// (Landlock)
+    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = RIGHTS)]
+    sandbox: Sandbox,
+    /// Look whether all of this could be served, and end; the port and Redis are not tried
+    #[arg(long)]
+    check: bool,
+    #[command(flatten)]
+    habits: Habits,
 }
 
 fn architectures() -> PossibleValuesParser {
     PossibleValuesParser::new(
         arch::ALL.iter().map(|arch| PossibleValue::new(arch.name).help(arch.idea)),
     )
-}
-
-fn worker_count(text: &str) -> Result<Count, String> {
-    match text {
-        "auto" => Ok(Count::Auto),
-        digits => match digits.parse() {
-            Ok(count) if (1..=POOL_WORKERS).contains(&count) => Ok(Count::Of(count)),
-            _ => Err(format!("it is auto, or a number from 1 to {POOL_WORKERS}")),
-        },
-    }
-}
-
-/// A number of seconds, kept in milliseconds.
-#[derive(Clone, Copy)]
-struct Seconds(u64);
-
-impl fmt::Display for Seconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0 as f64 / 1000.0)
-    }
-}
-
-fn seconds(text: &str) -> Result<Seconds, String> {
-    const YEAR_S: f64 = 31_536_000.0;
-    match text.parse::<f64>() {
-        Ok(seconds) if (0.0..=YEAR_S).contains(&seconds) => {
-            Ok(Seconds((seconds * 1000.0).ceil() as u64))
-        }
-        _ => Err("it is a number of seconds, such as 15 or 0.5".into()),
-    }
-}
-
-fn some_seconds(text: &str) -> Result<Seconds, String> {
-    match seconds(text)? {
-        Seconds(0) => Err("it must be more than 0".into()),
-        some => Ok(some),
-    }
 }
 
 /// Reads the command line. Where it can't be understood, says so and ends the process with 2.
@@ -220,7 +238,10 @@ pub fn parse() -> Command {
     }
     match cli.command {
         Some(Sub::List) => Command::List,
-        Some(Sub::Store { file, parent }) => Command::Store(file, parent.and_then(Pid::from_raw)),
+        Some(Sub::Store { file, parent, sandbox }) => {
+            Command::Store { file, parent: parent.and_then(Pid::from_raw), sandbox }
+        }
+        Some(Sub::Lab(command)) => Command::Lab(command),
         None => {
             let options = cli.serve.into_options().unwrap_or_else(|message| refuse(message));
             Command::Serve(Box::new(options))
@@ -246,23 +267,22 @@ impl Serve {
         let name = self.arch.as_deref().unwrap_or(DEFAULT_ARCH);
         let arch = arch::named(name).ok_or("there is no such architecture")?;
         let asked = self.workers.or(self.arch.is_none().then_some(Count::Auto));
-        let workers = workers(arch, asked)?;
+        let workers = self.clients.bound_workers(arch, workers(arch, asked)?);
         let watched = std::io::stdout().is_terminal() || self.log_file.is_some();
         Ok(Options {
             arch,
             address: SocketAddr::new(self.bind, self.port),
             backlog: self.backlog,
             root: self.root.or_else(|| if_there("public")),
+            listing: self.listing,
+            symlinks: self.symlinks,
             templates: self.templates.or_else(|| if_there("templates")),
             store: store(self.redis, self.store)?,
             workers,
-            limits: Limits {
-                keep_alive_timeout_ms: self.keep_alive_timeout.0,
-                header_timeout_ms: self.header_timeout.0,
-                body_timeout_ms: self.body_timeout.0,
-                send_timeout_ms: self.send_timeout.0,
-                ..Limits::default()
-            },
+            sharing: sharing(arch, self.accept)?,
+            limits: self.bounds.limits(),
+            clients: self.clients.bounds(),
+            admin: self.admin,
             log_format: self.access_log.unwrap_or(if watched {
                 Format::Common
             } else {
@@ -270,6 +290,10 @@ impl Serve {
             }),
             log_file: self.log_file,
             grace_ms: self.grace.0,
+            habits: self.habits,
+            user: self.user,
+            sandbox: self.sandbox,
+            check: self.check,
         })
     }
 }

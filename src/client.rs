@@ -1,14 +1,19 @@
 //! A client's socket, and an answer on its way into it. Nothing here ever blocks.
 
 use std::io::IoSlice;
+use std::mem::MaybeUninit;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use rustix::net::sockopt;
 use rustix::net::{self, RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
 use zero_core::{Body, Sent, Transmit};
 
+use crate::crowd::Entry;
+use crate::habits::{Habits, Sends};
 use crate::site::{Asset, Content};
 
 /// A client.
@@ -17,26 +22,51 @@ pub struct Client {
     pub socket: OwnedFd,
     /// Where it is.
     pub peer: IpAddr,
+    /// Its entry among the clients of its address, if these are counted.
+    pub entry: Option<Entry>,
 }
 
 /// What came of reading from a client.
-pub enum Received {
-    /// So many bytes; none if the client has stopped sending.
-    Bytes(usize),
+pub enum Received<'a> {
+    /// These bytes; none if the client has stopped sending.
+    Bytes(&'a [u8]),
     /// Nothing has come yet.
     Nothing,
+    /// A signal came first; there may be more to read, of which a loop is not told again.
+    Interrupted,
     /// The connection was reset.
     HungUp,
 }
 
 impl Client {
-    /// Reads what has come: recv(2).
-    pub fn receive(&self, scratch: &mut [u8]) -> Received {
+    /// Reads what has come, into memory of which the rest stays untouched: recv(2).
+    pub fn receive<'a>(&self, scratch: &'a mut [MaybeUninit<u8>]) -> Received<'a> {
         match net::recv(&self.socket, scratch, RecvFlags::empty()) {
-            Ok((count, _)) => Received::Bytes(count),
-            Err(Errno::AGAIN | Errno::INTR) => Received::Nothing,
+            Ok(((bytes, _), _)) => Received::Bytes(bytes),
+            Err(Errno::AGAIN) => Received::Nothing,
+            Err(Errno::INTR) => Received::Interrupted,
             Err(_) => Received::HungUp,
         }
+    }
+
+    /// Whether it has sent something that was not read.
+    pub fn has_unread(&self) -> bool {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        net::recv(&self.socket, &mut [0; 1], flags).is_ok_and(|(count, _)| count > 0)
+    }
+
+    /// Has the kernel forget what it did not take, instead of offering that for minutes more
+    /// (`SO_LINGER` in socket(7)): the connection is reset when it is closed.
+    pub fn give_up(&self) {
+        let _ = sockopt::set_socket_linger(&self.socket, Some(Duration::ZERO));
+    }
+
+    /// Tells it something and parts from it, as far as that goes at once: what it has sent already
+    /// is taken, so that closing does not reset the connection before it has read the answer.
+    pub fn dismiss(self, answer: &[u8]) {
+        let _ = net::send(&self.socket, answer, SendFlags::NOSIGNAL);
+        let _ = self.receive(&mut [MaybeUninit::uninit(); 4096]);
+        self.stop_sending();
     }
 
     /// Stops sending, and goes on receiving: shutdown(2).
@@ -57,6 +87,7 @@ pub struct Outgoing {
     transmit: Transmit<Asset>,
     head_sent: usize,
     body_sent: u64,
+    sends: Sends,
 }
 
 /// What came of pushing an answer.
@@ -68,9 +99,21 @@ pub enum Pushed {
 }
 
 impl Outgoing {
-    /// Nothing of it is sent yet.
-    pub fn new(transmit: Transmit<Asset>) -> Outgoing {
-        Outgoing { transmit, head_sent: 0, body_sent: 0 }
+    /// Nothing of it is sent yet. A file in memory joins the head if there is room for it: one
+    /// buffer is cheaper to send than two.
+    pub fn new(mut transmit: Transmit<Asset>, habits: Habits) -> Outgoing {
+        let sends = habits.sends;
+        let head = &mut transmit.head;
+        let mut body_sent = 0;
+        if sends == Sends::One
+            && let Body::File { asset, from, to } = &transmit.body
+            && let Content::Memory(bytes) = asset.content()
+            && to - from <= (head.capacity() - head.len()) as u64
+        {
+            head.extend_from_slice(&bytes[*from as usize..*to as usize]);
+            body_sent = to - from;
+        }
+        Outgoing { transmit, head_sent: 0, body_sent, sends }
     }
 
     /// Gives the transmit back to the connection that wanted it sent.
@@ -98,11 +141,13 @@ impl Outgoing {
 
     /// One system call's worth; false if a file turned out to be shorter than it was.
     fn push_once(&mut self, client: &Client) -> Result<bool, Errno> {
+        if self.sends == Sends::Many && self.head_sent < self.transmit.head.len() {
+            return self.push_line(client);
+        }
         let head = &self.transmit.head[self.head_sent..];
         let sent = self.body_sent;
         let in_memory = match &self.transmit.body {
             Body::None => &[],
-            Body::Bytes(bytes) => &bytes[sent as usize..],
             Body::File { asset, from, to } => match asset.content() {
                 Content::Memory(bytes) => &bytes[(from + sent) as usize..*to as usize],
                 Content::File(file) if head.is_empty() => {
@@ -124,6 +169,14 @@ impl Outgoing {
         let of_head = count.min(head.len());
         self.head_sent += of_head;
         self.body_sent += (count - of_head) as u64;
+        Ok(true)
+    }
+
+    /// The next line of the head, as if there were no other.
+    fn push_line(&mut self, client: &Client) -> Result<bool, Errno> {
+        let head = &self.transmit.head[self.head_sent..];
+        let end = head.iter().position(|&byte| byte == b'\n').map_or(head.len(), |at| at + 1);
+        self.head_sent += net::send(client, &head[..end], SendFlags::NOSIGNAL)?;
         Ok(true)
     }
 

@@ -14,6 +14,11 @@ pub fn now() -> Moment {
     }
 }
 
+/// The date and the time of day, in UTC, as they sort: `1994-11-06T08:49:37Z`.
+pub fn today() -> String {
+    zero_core::rfc_3339_date(now().unix_s)
+}
+
 /// So many milliseconds as a time-out of the kernel's.
 pub fn timespec(ms: u64) -> Timespec {
     Timespec { tv_sec: (ms / 1000) as i64, tv_nsec: (ms % 1000 * 1_000_000) as i64 }

@@ -2,19 +2,24 @@
 //!
 //! Lines are gathered by each worker and written a few at a time. The log never makes a server
 //! wait: where it goes to a terminal or a pipe that nobody reads, lines are dropped and counted.
+//! Standard output is opened for that by a supervisor that still has its rights, and then kept: its
+//! pipe or terminal may belong to root, and servers to somebody else.
 
-use std::io::Write as _;
+use std::io::{IoSlice, Write as _};
 use std::net::IpAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use rustix::fs::{FileType, Mode, OFlags};
-use rustix::io::Errno;
+use rustix::io::{Errno, ReadWriteFlags};
 use rustix::net::{self, SendFlags};
 use zero_core::{Moment, Served};
 
-use crate::scoreboard::Scoreboard;
+use crate::clock;
+use crate::say;
+use crate::sys::shared_memory::Shared;
+use crate::tally::{Count, Tally};
 
 /// How a line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -31,7 +36,21 @@ pub enum Format {
 pub struct Sink {
     descriptor: OwnedFd,
     format: Format,
-    is_socket: bool,
+    way: Way,
+    /// When something was last said of it, and whether its last line was cut off.
+    shared: Shared,
+}
+
+/// How something is written without waiting for its reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// write(2): it is a file, or was opened not to wait.
+    Write,
+    /// send(2), which can be told so each time.
+    Send,
+    /// pwritev2(2), which can be told so of a pipe, by Linux 6.5 and later. Before that it writes
+    /// nothing at all.
+    NoWait,
 }
 
 /// A pipe takes writes of this size whole or not at all (`PIPE_BUF` in pipe(7)), so that the lines
@@ -45,54 +64,126 @@ const DELAY_MS: u64 = 50;
 const LINE_BYTES: usize = 2048;
 
 impl Sink {
-    /// A log into a file, which is made if need be, or to standard output.
+    /// A log into a file, which is made if need be.
     ///
     /// # Errors
     ///
-    /// Those of open(2).
-    pub fn open(file: Option<&Path>, format: Format) -> std::io::Result<Sink> {
+    /// Those of open(2) and mmap(2).
+    pub fn open(file: &Path, format: Format) -> std::io::Result<Sink> {
         let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOCTTY;
         let mode = Mode::from_raw_mode(0o640);
-        let descriptor = match file {
-            // A file never makes one wait, but this may be the name of a pipe.
-            Some(file) => rustix::fs::open(file, flags | OFlags::CREATE | OFlags::NONBLOCK, mode)?,
-            None => standard_output()?,
-        };
-        let kind = FileType::from_raw_mode(rustix::fs::fstat(&descriptor)?.st_mode);
-        Ok(Sink { descriptor, format, is_socket: kind == FileType::Socket })
+        // A file never makes one wait, but this may be the name of a pipe.
+        let flags = flags | OFlags::CREATE | OFlags::NONBLOCK;
+        Sink::onto(rustix::fs::open(file, flags, mode)?, format)
     }
 
-    /// Writes a batch of lines; false if they can't be taken now.
-    fn write(&self, mut lines: &[u8]) -> bool {
-        while !lines.is_empty() {
-            let written = match self.is_socket {
-                true => {
-                    net::send(&self.descriptor, lines, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)
-                }
-                false => rustix::io::write(&self.descriptor, lines),
-            };
-            match written {
-                Ok(count) => lines = &lines[count..],
+    /// A log onto what [`standard_output`] has opened, or nowhere at all.
+    ///
+    /// # Errors
+    ///
+    /// Those of fcntl(2) and mmap(2).
+    pub fn onto_output(output: Option<&OwnedFd>, format: Format) -> std::io::Result<Sink> {
+        match output {
+            Some(output) => Sink::onto(output.try_clone()?, format),
+            None => Sink::onto(rustix::stdio::stdout().try_clone_to_owned()?, Format::Off),
+        }
+    }
+
+    fn onto(descriptor: OwnedFd, format: Format) -> std::io::Result<Sink> {
+        let way = way_to_write(&descriptor)?;
+        Ok(Sink { descriptor, format, way, shared: Shared::new(2)? })
+    }
+
+    /// Writes a batch of lines.
+    ///
+    /// # Errors
+    ///
+    /// Those of write(2): they can't be taken now, all or the last of them.
+    fn write(&self, lines: &[u8]) -> Result<(), Errno> {
+        // A line that was cut off is ended before others follow.
+        if self.is_torn().swap(0, Relaxed) != 0 && self.write_once(b"\n").is_err() {
+            self.is_torn().store(1, Relaxed);
+        }
+        let mut left = lines;
+        while !left.is_empty() {
+            match self.write_once(left) {
+                Ok(count) => left = &left[count..],
                 Err(Errno::INTR) => {}
-                Err(_) => return false,
+                Err(errno) => {
+                    let is_cut = left.len() < lines.len();
+                    self.is_torn().fetch_or(u64::from(is_cut), Relaxed);
+                    return Err(errno);
+                }
             }
         }
-        true
+        Ok(())
     }
+
+    fn write_once(&self, lines: &[u8]) -> Result<usize, Errno> {
+        match self.way {
+            Way::Write => rustix::io::write(&self.descriptor, lines),
+            Way::Send => {
+                net::send(&self.descriptor, lines, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)
+            }
+            Way::NoWait => {
+                // Where a file would be written to next; a pipe has no other place.
+                const HERE: u64 = u64::MAX;
+                let lines = [IoSlice::new(lines)];
+                rustix::io::pwritev2(&self.descriptor, &lines, HERE, ReadWriteFlags::NOWAIT)
+            }
+        }
+    }
+
+    /// Says that lines are lost, once in a while.
+    fn complain(&self, errno: Errno) {
+        if say::is_due(&self.shared[0], clock::now().ms) {
+            let why = match errno {
+                Errno::AGAIN => "nobody reads it".to_owned(),
+                other => std::io::Error::from(other).to_string(),
+            };
+            say!("zerohttpd: can't write to the log: {why}; its lines are dropped, and counted");
+        }
+    }
+
+    /// Whether the last line in the log was cut off: 1 if so.
+    fn is_torn(&self) -> &AtomicU64 {
+        &self.shared[1]
+    }
+}
+
+fn way_to_write(descriptor: impl AsFd) -> Result<Way, Errno> {
+    let may_wait = !rustix::fs::fcntl_getfl(&descriptor)?.contains(OFlags::NONBLOCK);
+    Ok(match FileType::from_raw_mode(rustix::fs::fstat(descriptor)?.st_mode) {
+        FileType::Socket => Way::Send,
+        FileType::Fifo if may_wait => Way::NoWait,
+        _ => Way::Write,
+    })
 }
 
 /// Standard output, such that writing never waits for a reader. A terminal or a pipe is opened
 /// anew for that: not to wait is our affair, not that of all who share it. A file never makes one
 /// wait, and has to keep the place that it shares with others; a socket can't be opened.
-fn standard_output() -> Result<OwnedFd, Errno> {
+///
+/// # Errors
+///
+/// Those of open(2): it is a device of somebody else's.
+pub fn standard_output() -> Result<OwnedFd, Errno> {
     let stdout = rustix::stdio::stdout();
     let duplicate = || rustix::io::fcntl_dupfd_cloexec(stdout, 3);
+    let open = |path| {
+        let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+        rustix::fs::open(path, flags, Mode::empty())
+    };
     match FileType::from_raw_mode(rustix::fs::fstat(stdout)?.st_mode) {
-        FileType::CharacterDevice | FileType::Fifo => {
-            let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-            // Another user's terminal can't be opened; it is written to as it is.
-            rustix::fs::open("/proc/self/fd/1", flags, Mode::empty()).or_else(|_| duplicate())
-        }
+        // Another user's pipe can't be opened; that of which nobody reads never makes one wait.
+        FileType::Fifo => open("/proc/self/fd/1").or_else(|_| duplicate()),
+        // Nor can another user's terminal, unless by the name that each process has for its own.
+        FileType::CharacterDevice => open("/proc/self/fd/1").or_else(|errno| {
+            let own = open("/dev/tty").map_err(|_| errno)?;
+            // It is ours if it is our session's.
+            let is_ours = rustix::termios::tcgetsid(stdout) == rustix::process::getsid(None);
+            if is_ours { Ok(own) } else { Err(errno) }
+        }),
         _ => duplicate(),
     }
 }
@@ -100,7 +191,7 @@ fn standard_output() -> Result<OwnedFd, Errno> {
 /// A worker's part of the log.
 pub struct Log<'a> {
     sink: &'a Sink,
-    scoreboard: Scoreboard,
+    tally: Tally,
     lines: Vec<u8>,
     count: u64,
     oldest_ms: u64,
@@ -109,13 +200,13 @@ pub struct Log<'a> {
 
 impl<'a> Log<'a> {
     /// Nothing is logged yet.
-    pub fn new(sink: &'a Sink, scoreboard: Scoreboard) -> Log<'a> {
-        Log { sink, scoreboard, lines: Vec::new(), count: 0, oldest_ms: 0, date: Date::default() }
+    pub fn new(sink: &'a Sink, tally: Tally) -> Log<'a> {
+        Log { sink, tally, lines: Vec::new(), count: 0, oldest_ms: 0, date: Date::default() }
     }
 
-    /// Counts an answer, and notes its line.
+    /// An answer was given: counts it, and notes its line.
     pub fn record(&mut self, served: &Served<'_>, peer: IpAddr, now: Moment) {
-        self.scoreboard.requests.fetch_add(1, Relaxed);
+        self.tally.answer(served, now.ms.saturating_sub(served.started_ms));
         let start = self.lines.len();
         if start == 0 {
             self.oldest_ms = now.ms;
@@ -128,6 +219,7 @@ impl<'a> Log<'a> {
         self.count += 1;
         if self.lines.len() > BATCH_BYTES && start > 0 {
             let line = self.lines.split_off(start);
+            self.count -= 1;
             self.flush();
             self.lines = line;
             self.count = 1;
@@ -145,8 +237,9 @@ impl<'a> Log<'a> {
         if self.lines.is_empty() {
             return;
         }
-        if !self.sink.write(&self.lines) {
-            self.scoreboard.log_lines_lost.fetch_add(self.count, Relaxed);
+        if let Err(errno) = self.sink.write(&self.lines) {
+            self.tally.add(Count::LogLinesLost, self.count);
+            self.sink.complain(errno);
         }
         self.lines.clear();
         self.count = 0;
@@ -228,6 +321,7 @@ impl Date {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tally::Tallies;
 
     #[test]
     fn a_client_cannot_forge_a_line() {
@@ -245,10 +339,10 @@ mod tests {
     #[test]
     fn lines_are_written_in_batches_and_none_is_lost() {
         let path = std::env::temp_dir().join(format!("zerohttpd-log-{}", std::process::id()));
-        let sink = Sink::open(Some(&path), Format::Common).unwrap();
-        let board = Scoreboard::new().unwrap();
+        let sink = Sink::open(&path, Format::Common).unwrap();
+        let tallies = Tallies::new().unwrap();
         let now = Moment { ms: 0, unix_s: 784_111_777 };
-        let mut log = Log::new(&sink, board);
+        let mut log = Log::new(&sink, tallies.of_thread());
         let line =
             Served { request_line: b"GET / HTTP/1.1", status: 200, body_bytes: 7, started_ms: 0 };
         for _ in 0..1000 {
@@ -260,6 +354,6 @@ mod tests {
         assert_eq!(written.lines().count(), 1000);
         let expected = "127.0.0.1 - - [06/Nov/1994:08:49:37 +0000] \"GET / HTTP/1.1\" 200 7";
         assert!(written.lines().all(|line| line == expected));
-        assert_eq!(board.requests.load(Relaxed), 1000);
+        assert_eq!((tallies.answers(200), tallies.all_answers()), (1000, 1000));
     }
 }

@@ -13,15 +13,23 @@ mod arch;
 mod cli;
 mod client;
 mod clock;
+mod crowd;
+mod habits;
+mod lab;
 mod listener;
 mod log;
+mod metrics;
+mod presence;
+mod sandbox;
 mod scoreboard;
+mod seats;
 mod server;
 mod site;
 mod store;
 mod supervisor;
 #[allow(unsafe_code)]
 mod sys;
+mod tally;
 
 use std::process::ExitCode;
 
@@ -34,21 +42,24 @@ fn main() -> ExitCode {
     sys::signal::ignore(Signal::PIPE);
     let result = match cli::parse() {
         Command::List => cli::list(),
-        Command::Store(file, parent) => {
+        Command::Store { file, parent, sandbox } => {
             // What was asked of the kernel at the fork is forgotten if the file has capabilities.
             if let Some(parent) = parent {
                 sys::fork::end_with(parent);
             }
             let _ = rustix::thread::set_name(c"zerohttpd-store");
-            store::embedded::run(&file).map(|never| match never {})
+            store::embedded::run(&file, sandbox).map(|never| match never {})
         }
+        Command::Lab(command) => return ended(lab::run(*command)),
         Command::Serve(options) => supervisor::run(&options),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            say!("zerohttpd: {message}");
-            ExitCode::FAILURE
-        }
-    }
+    ended(result.map(|()| ExitCode::SUCCESS))
+}
+
+/// The code to end with; what went wrong is said.
+fn ended(result: Result<ExitCode, String>) -> ExitCode {
+    result.unwrap_or_else(|message| {
+        say!("zerohttpd: {message}");
+        ExitCode::FAILURE
+    })
 }

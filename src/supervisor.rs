@@ -4,31 +4,67 @@
 //! ```text
 //!   zerohttpd ARCH             supervisor
 //!     ├── zerohttpd store FILE   the embedded store, when no Redis is named
-//!     └── server                 the architecture, with its own threads or children;
-//!                                as many of it as there are workers, for the loops
+//!     ├── server                 the architecture, with its own threads or children;
+//!     │                          as many of it as there are workers, for the loops
+//!     └── admin's server         reports on them, if it is asked for
 //! ```
 //!
-//! Children end when their parent does (see [`fork`]), and their own children then become the
-//! supervisor's, so that none is left behind and none is missing in the accounts.
+//! Children end when their parent does (see [`fork`](crate::sys::fork)), and their own children
+//! then become the supervisor's, so that none is left behind and none is missing in the accounts.
+//!
+//! Servers come in generations. When the site, the templates and the log are to be opened anew,
+//! the next generation is started on the same sockets, and the one before winds down. A new version
+//! of the program takes over in the same way (see [`handover`]).
 
+mod admin;
+mod announce;
+mod children;
+mod handover;
 mod prepare;
+mod privileges;
+mod sockets;
+mod terminal;
 
-use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Pid, Signal, getpid, kill_process};
+use rustix::process::{Signal, getpid};
+use sd_notify::NotifyState;
 
 use crate::cli::Options;
 use crate::clock;
+use crate::listener::Listener;
+use crate::metrics::About;
 use crate::scoreboard::Scoreboard;
 use crate::server::Server;
-use crate::store::address::Choice;
-use crate::sys::fork::{Fork, exit, fork};
+use crate::store::address::{Address, Choice};
 use crate::sys::signal::Signals;
-use crate::sys::wait::{self, Ended, How, Used};
+use crate::sys::wait::{self, Used};
+
+use admin::Admin;
+use children::{Child, Role};
+use handover::{Handover, Program};
+use sockets::Sockets;
+use terminal::{Hangup, Terminal};
+
+/// What is read instead of being delivered.
+const SIGNALS: &[Signal] = &[
+    Signal::TERM,
+    Signal::QUIT,
+    Signal::INT,
+    Signal::HUP,
+    Signal::USR1,
+    Signal::USR2,
+    Signal::CHILD,
+];
+
+/// After Ctrl-C, the time that it takes to write the log and leave.
+const FAREWELL_MS: u64 = 250;
+
+/// So many generations of servers may be winding down. One more has to wait until one of them left.
+const WINDING_DOWN: usize = 8;
 
 /// Runs a server until it is told to stop.
 ///
@@ -36,164 +72,142 @@ use crate::sys::wait::{self, Ended, How, Used};
 ///
 /// One line that says what can't be used, and what to do.
 pub fn run(options: &Options) -> Result<(), String> {
-    let signals = Signals::take(&[Signal::TERM, Signal::INT, Signal::CHILD])
-        .map_err(|error| format!("can't wait for signals: {error}"))?;
+    if options.check {
+        return prepare::check(options);
+    }
+    // Before anything else is opened, so that no number stands for something of ours.
+    let mut handover = Handover::receive()?;
+    let passed = sockets::passed(handover.as_mut())?;
+    let terminal = Terminal::of_this_process();
+    let signals = Signals::take(SIGNALS).map_err(|e| format!("can't wait for signals: {e}"))?;
+    let program = Program::this().map_err(|e| format!("can't find the program: {e}"))?;
     // A child whose parent dies becomes ours, and is waited for and counted like the others.
     rustix::process::set_child_subreaper(Some(getpid()))
         .map_err(|error| format!("can't adopt processes: {error}"))?;
-    let (stop_read, stop) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
-        .map_err(|error| format!("can't make a pipe: {error}"))?;
-    let scoreboard = Scoreboard::new().map_err(|error| format!("can't share memory: {error}"))?;
-    let listeners = prepare::listeners(options)?;
+    let (stopped, stop) = pipe()?;
+    let Sockets { listeners, admin } = sockets::open(options, passed)?;
+    let seats = if admin.is_some() { options.arch.workers.most_processes() } else { 0 };
+    let scoreboard =
+        Scoreboard::new(seats).map_err(|error| format!("can't share memory: {error}"))?;
+    let workers = sockets::servers(options, listeners.len());
+    let about = About { arch: options.arch.name, workers, started_unix_s: clock::now().unix_s };
+    let admin = admin.map(|listener| Admin::new(listener, about, scoreboard)).transpose()?;
+    let is_successor = handover.is_some();
+    let mut before = handover.unwrap_or_default();
+    let output = match before.output.pop() {
+        None => prepare::output(options)?,
+        output => output,
+    };
+    privileges::reduce(options)?;
     let mut supervisor = Supervisor {
         options,
+        program,
+        is_successor,
         signals,
-        stop,
+        terminal,
+        output,
+        stops: [stop].into_iter().chain(before.stops).collect(),
+        stopped: Arc::new(stopped),
+        succeed: None,
         scoreboard,
+        listeners,
+        admin,
+        store: None,
+        generation: 0,
+        is_reload_due: false,
         servers: Vec::new(),
+        admin_server: None,
         children: Vec::new(),
         used: Used::default(),
         store_ready: None,
     };
-    if matches!(options.store, Choice::Embedded(_)) {
-        supervisor.start(Role::Store, 0)?;
-        supervisor.await_store()?;
+    supervisor.adopt(before.store, &before.servers);
+    if matches!(options.store, Choice::Embedded(_)) && before.store.is_none() {
+        supervisor.begin_store()?;
     }
-    supervisor.servers = prepare::servers(options, listeners, stop_read, scoreboard)?;
-    for index in 0..supervisor.servers.len() {
-        supervisor.start(Role::Server(index), 0)?;
-    }
-    prepare::announce(options, &supervisor.servers[0]);
+    supervisor.store = Some(match is_successor {
+        true => prepare::store_as_before(options, before.store_at)?,
+        false => prepare::store(options)?,
+    });
+    supervisor.next_generation()?;
+    announce::announce(options, &supervisor, is_successor);
+    tell_service_manager(&[NotifyState::Ready]);
     supervisor.watch()
 }
 
 struct Supervisor<'a> {
     options: &'a Options,
+    program: Program,
+    /// Whether it was executed in another one's place, and has to go on whatever happens.
+    is_successor: bool,
     signals: Signals,
-    /// A byte written here wakes all who wait on the other end, for ever.
-    stop: OwnedFd,
+    terminal: Terminal,
+    /// Standard output, if the log goes there.
+    output: Option<OwnedFd>,
+    /// A byte written to each of these wakes all who wait on the other ends, for ever: the servers
+    /// that we have started, and those of the programs that we have replaced.
+    stops: Vec<OwnedFd>,
+    /// The other end of the first.
+    stopped: Arc<OwnedFd>,
+    /// Likewise, for the current generation of servers to wind down.
+    succeed: Option<OwnedFd>,
     scoreboard: Scoreboard,
+    listeners: Vec<Arc<Listener>>,
+    /// What reports on the servers, if it is asked for.
+    admin: Option<Admin>,
+    store: Option<Address>,
+    /// The number of the current generation; the first is 1.
+    generation: u64,
+    /// Whether the next generation was put off.
+    is_reload_due: bool,
+    /// The servers of the current generation.
     servers: Vec<Server>,
+    /// The admin's server of the current generation.
+    admin_server: Option<Server>,
     children: Vec<Child>,
     used: Used,
     /// Where the embedded store says that it listens. Kept open, as it may say so again.
     store_ready: Option<OwnedFd>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Role {
-    Store,
-    Server(usize),
-}
-
-/// A child, or one that is to be started again.
-struct Child {
-    role: Role,
-    pid: Option<Pid>,
-    /// When it was started, or is to be.
-    at_ms: u64,
-    /// How often it has ended soon after its start.
-    failures: u32,
-}
-
-/// A child that lives this long has started well.
-const WELL_MS: u64 = 2000;
-
-/// The wait before a child that keeps ending is started again: first and longest.
-const FIRST_WAIT_MS: u64 = 50;
-const LONGEST_WAIT_MS: u64 = 5000;
-
-/// After Ctrl-C, the time that it takes to write the log and leave.
-const FAREWELL_MS: u64 = 250;
-
 impl Supervisor<'_> {
-    fn start(&mut self, role: Role, failures: u32) -> Result<(), String> {
-        let pid = match role {
-            Role::Store => self.fork_store(),
-            Role::Server(index) => self.fork_server(index),
-        };
-        let pid = pid.map_err(|error| format!("can't start a process: {error}"))?;
-        let at_ms = clock::now().ms;
-        self.children.push(Child { role, pid: Some(pid), at_ms, failures });
-        Ok(())
-    }
-
-    fn fork_server(&mut self, index: usize) -> io::Result<Pid> {
-        if let Fork::Parent(pid) = fork()? {
-            return Ok(pid);
-        }
-        // The sockets of the others are none of its business.
-        let server = std::mem::take(&mut self.servers).swap_remove(index);
-        let arch = self.options.arch;
-        match (arch.run)(&server) {
-            Ok(()) => exit(0),
-            Err(error) => {
-                say!("zerohttpd: {} can't go on: {error}", arch.name);
-                exit(1)
+    /// Starts the embedded store. A successor goes on without it, as its predecessor did; and the
+    /// servers that it waits for meanwhile may well end.
+    fn begin_store(&mut self) -> Result<(), String> {
+        match self.start(Role::Store, 0) {
+            Ok(()) if self.is_successor => Ok(()),
+            Ok(()) => self.await_store(),
+            Err(message) if self.is_successor => {
+                say!("zerohttpd: {message}; trying again");
+                self.children.push(Child::later(Role::Store, 0));
+                Ok(())
             }
-        }
-    }
-
-    /// The embedded store is this program anew, with nothing of ours in its memory.
-    fn fork_store(&mut self) -> io::Result<Pid> {
-        let Choice::Embedded(file) = &self.options.store else {
-            return Err(io::ErrorKind::Unsupported.into());
-        };
-        let parent = getpid();
-        let (ready, say_ready) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-        match fork()? {
-            Fork::Parent(pid) => {
-                self.store_ready = Some(ready);
-                Ok(pid)
-            }
-            Fork::Child => {
-                let error = Command::new("/proc/self/exe")
-                    .arg0("zerohttpd")
-                    .arg("store")
-                    .arg("--parent")
-                    .arg(parent.to_string())
-                    .arg(file)
-                    .stdin(Stdio::null())
-                    .stdout(say_ready)
-                    .exec();
-                say!("zerohttpd: can't start the embedded store: {error}");
-                exit(1)
-            }
-        }
-    }
-
-    /// Waits for the embedded store to listen, or to end with a message of its own.
-    fn await_store(&mut self) -> Result<(), String> {
-        let Some(ready) = &self.store_ready else { return Ok(()) };
-        let mut fds =
-            [PollFd::new(ready, PollFlags::IN), PollFd::new(&self.signals, PollFlags::IN)];
-        loop {
-            let _ = poll(&mut fds, None);
-            if fds[0].revents().contains(PollFlags::IN) {
-                // "ready", or "standby" where another server's store has the file already.
-                return Ok(());
-            }
-            match self.signals.next() {
-                Some(Signal::CHILD) | None => {}
-                Some(_) => return Err("stopped before it had started".into()),
-            }
-            if let Ok(Some(_)) = wait::reap() {
-                // It has said why.
-                exit(1);
-            }
+            Err(message) => Err(message),
         }
     }
 
     fn watch(mut self) -> Result<(), String> {
         loop {
-            self.await_signal(self.next_start_ms());
-            match self.signals.next() {
-                Some(Signal::TERM) => break self.stop(self.options.grace_ms, false),
-                Some(Signal::INT) => break self.stop(FAREWELL_MS, true),
-                Some(_) => self.reap(),
-                None => {}
-            }
+            self.reap();
             self.start_again();
+            if self.is_reload_due && self.winding_down() < WINDING_DOWN {
+                self.reload();
+            }
+            self.await_signal(self.next_start_ms());
+            match self.signals.next_with_sender() {
+                Some((Signal::TERM | Signal::QUIT, _)) => {
+                    break self.stop(self.options.grace_ms, false);
+                }
+                Some((Signal::INT, _)) => break self.stop(FAREWELL_MS, true),
+                Some((Signal::HUP, sender)) => match self.terminal.meaning_of_sighup(sender) {
+                    Hangup::Stop => break self.stop(self.options.grace_ms, false),
+                    Hangup::Reload => self.reload(),
+                    Hangup::Nothing => {}
+                },
+                Some((Signal::USR1, _)) => self.reload(),
+                Some((Signal::USR2, _)) => self.try_successor(),
+                Some(_) | None => {}
+            }
         }
     }
 
@@ -203,111 +217,146 @@ impl Supervisor<'_> {
         let _ = poll(&mut [PollFd::new(&self.signals, PollFlags::IN)], timeout.as_ref());
     }
 
-    fn next_start_ms(&self) -> Option<u64> {
-        let to_start = self.children.iter().filter(|child| child.pid.is_none());
-        to_start.map(|child| child.at_ms).min()
+    /// Opens the site, the templates and the log anew; later, if too many clients are still with
+    /// servers of before.
+    fn reload(&mut self) {
+        self.is_reload_due = self.winding_down() >= WINDING_DOWN;
+        if self.is_reload_due {
+            return say!(
+                "zerohttpd: {WINDING_DOWN} generations of servers still wind down; opening the \
+                 site, the templates and the log anew once one of them has left"
+            );
+        }
+        let reloading = [NotifyState::Reloading]
+            .into_iter()
+            .chain(NotifyState::monotonic_usec_now())
+            .collect::<Vec<_>>();
+        tell_service_manager(&reloading);
+        match self.next_generation() {
+            Ok(()) => say!("zerohttpd: the site, the templates and the log were opened anew"),
+            Err(message) => say!("zerohttpd: {message}; going on as before"),
+        }
+        tell_service_manager(&[NotifyState::Ready]);
     }
 
-    /// Takes the accounts of the children that have ended, and has those started again that are
-    /// needed.
-    fn reap(&mut self) {
-        while let Ok(Some(ended)) = wait::reap() {
-            self.bury(&ended);
-        }
-    }
-
-    fn bury(&mut self, ended: &Ended) {
-        let index = self.children.iter().position(|child| child.pid == Some(ended.pid));
-        if index.is_none_or(|index| self.children[index].role != Role::Store) {
-            self.used.add(ended.used);
-        }
-        if let Some(index) = index {
-            let child = self.children.swap_remove(index);
-            if !self.scoreboard.is_stopping() {
-                self.children.push(child.to_start_again(ended));
-            }
-        }
-    }
-
-    fn start_again(&mut self) {
-        let now_ms = clock::now().ms;
-        while let Some(index) =
-            self.children.iter().position(|child| child.pid.is_none() && child.at_ms <= now_ms)
-        {
-            let child = self.children.swap_remove(index);
-            if let Err(message) = self.start(child.role, child.failures) {
+    /// Starts servers that see files, templates and log as they are now; those before wind down.
+    fn next_generation(&mut self) -> Result<(), String> {
+        let store = self.store.clone().ok_or("there is no store")?;
+        let (succeeded, succeed) = pipe()?;
+        let succeeded = Arc::new(succeeded);
+        let generation = self.generation + 1;
+        let admin_server = self
+            .admin
+            .as_ref()
+            .map(|admin| admin.server(generation, store.clone(), succeeded.clone()))
+            .transpose()?;
+        let servers = prepare::servers(
+            self.options,
+            &self.listeners,
+            store,
+            prepare::Shared {
+                output: self.output.as_ref(),
+                scoreboard: self.scoreboard,
+                generation,
+                stop: self.stopped.clone(),
+                succeeded,
+            },
+        )?;
+        // What was open before is closed now, lest the new ones keep it: a log that was removed
+        // would use its disk space for as long as they live.
+        self.servers = servers;
+        self.admin_server = admin_server;
+        self.generation = generation;
+        self.scoreboard.generation.store(generation, Relaxed);
+        let roles = (0..self.servers.len()).map(|index| Role::Server { generation, index });
+        let admin = self.admin.iter().map(|_| Role::Admin { generation });
+        for role in roles.chain(admin).collect::<Vec<_>>() {
+            if let Err(message) = self.start(role, 0) {
+                if generation == 1 && !self.is_successor {
+                    return Err(message);
+                }
                 say!("zerohttpd: {message}; trying again");
-                self.children.push(child.later());
+                self.children.push(Child::later(role, 0));
             }
+        }
+        self.wind_down_before(generation);
+        self.succeed = Some(succeed);
+        // Nobody waits for one of these to be started again.
+        self.children.retain(|child| child.pid.is_some() || child.role.is_needed(generation));
+        Ok(())
+    }
+
+    /// Has all servers of an earlier generation wind down.
+    fn wind_down_before(&mut self, generation: u64) {
+        self.scoreboard.supersede(generation);
+        self.admin.iter().for_each(|admin| admin.supersede(generation));
+        if let Some(succeed) = self.succeed.take() {
+            let _ = rustix::io::write(&succeed, b"!");
         }
     }
 
-    /// Has the servers stop, for which they have `grace_ms`; then the store.
+    /// Has servers stop, for which they have `grace_ms`; then the store.
     fn stop(&mut self, grace_ms: u64, accounts: bool) -> Result<(), String> {
+        tell_service_manager(&[NotifyState::Stopping]);
         self.scoreboard.stop();
-        let _ = rustix::io::write(&self.stop, b"!");
+        for stop in &self.stops {
+            let _ = rustix::io::write(stop, b"!");
+        }
         // Who waits in accept is woken, and who would connect is told at once that it is over.
-        self.servers.iter().for_each(|server| server.listener.close());
+        self.listeners.iter().for_each(|listener| listener.close());
         self.children.retain(|child| child.pid.is_some());
-        let is_server = |child: &Child| child.role != Role::Store;
-        self.await_end(clock::now().ms + grace_ms, is_server);
-        self.end(Signal::KILL, is_server);
+        self.end(Signal::KILL, |role| role == Role::Check);
+        self.await_end(clock::now().ms + grace_ms, Role::is_server);
+        self.end(Signal::KILL, Role::is_server);
+        // Until now it has said that they stop.
+        self.admin.iter().for_each(Admin::stop);
+        self.await_end(clock::now().ms + FAREWELL_MS, |role| role != Role::Store);
+        self.end(Signal::KILL, |role| role != Role::Store);
         // What the store has acknowledged is in its file.
-        self.end(Signal::KILL, |child| child.role == Role::Store);
+        self.end(Signal::KILL, |role| role == Role::Store);
         // Those who were orphaned just now end with their parents.
         while let Ok(Some(ended)) = wait::wait() {
             self.bury(&ended);
         }
         if accounts {
             self.used.add(wait::used_by_self());
-            prepare::account(self.options, self.scoreboard, self.used);
+            announce::account(self.options, self.scoreboard, self.used);
         }
         Ok(())
     }
 
-    fn end(&self, signal: Signal, which: impl Fn(&Child) -> bool) {
-        for child in self.children.iter().filter(|child| which(child)) {
-            if let Some(pid) = child.pid {
-                let _ = kill_process(pid, signal);
-            }
-        }
-    }
-
     /// Waits for children to end, up to a time, or until a second signal makes it short.
-    fn await_end(&mut self, until_ms: u64, which: impl Fn(&Child) -> bool) {
+    fn await_end(&mut self, until_ms: u64, which: impl Fn(Role) -> bool) {
         self.reap();
-        while self.children.iter().any(&which) && clock::now().ms < until_ms {
+        while self.children.iter().any(|child| which(child.role)) && clock::now().ms < until_ms {
             self.await_signal(Some(until_ms));
             while let Some(signal) = self.signals.next() {
-                if signal != Signal::CHILD {
+                if matches!(signal, Signal::TERM | Signal::QUIT | Signal::INT) {
                     return;
                 }
                 self.reap();
             }
         }
     }
+
+    /// Has the file of the program try whether it could go on in our place.
+    fn try_successor(&mut self) {
+        say!("zerohttpd: {} is to take over", self.program.file.display());
+        self.children.retain(|child| child.role != Role::Check);
+        if let Err(message) = self.start(Role::Check, 0) {
+            say!("zerohttpd: {message}; going on as before");
+        }
+    }
 }
 
-impl Child {
-    fn to_start_again(&self, ended: &Ended) -> Child {
-        let now_ms = clock::now().ms;
-        let soon = now_ms < self.at_ms + WELL_MS;
-        let failures = if soon { self.failures } else { 0 };
-        let what =
-            if self.role == Role::Store { "the store's process" } else { "a server process" };
-        let how = match ended.how {
-            How::Exited(code) => format!("exited with {code}"),
-            How::Killed(signal) => format!("was killed by signal {signal}"),
-        };
-        say!("zerohttpd: {what} {how}; starting another");
-        let again = Child { role: self.role, pid: None, at_ms: now_ms, failures };
-        if soon { again.later() } else { again }
-    }
+fn pipe() -> Result<(OwnedFd, OwnedFd), String> {
+    rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
+        .map_err(|error| format!("can't make a pipe: {error}"))
+}
 
-    /// To be started after a wait that doubles each time.
-    fn later(self) -> Child {
-        let failures = self.failures + 1;
-        let wait_ms = (FIRST_WAIT_MS << failures.min(10)).min(LONGEST_WAIT_MS);
-        Child { pid: None, at_ms: clock::now().ms + wait_ms, failures, ..self }
+/// Tells systemd, or whoever else listens at `NOTIFY_SOCKET` (sd_notify(3)); mostly nobody does.
+fn tell_service_manager(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        say!("zerohttpd: can't notify the service manager: {error}");
     }
 }

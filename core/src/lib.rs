@@ -26,6 +26,7 @@
 //!             // No bytes mean that the client has stopped sending.
 //!             Want::Read => connection.received(std::mem::take(&mut input)),
 //!             Want::Open(path, _) => connection.opened(open(&path)),
+//!             Want::List(..) => connection.listed(Err(NoAsset::Missing)),
 //!             Want::Ask(ticket, _) => connection.answered(ticket, Err(StoreDown::Unreachable)),
 //!             Want::Send(transmit) => {
 //!                 send(wire, &transmit.head, &transmit.body);
@@ -38,8 +39,11 @@
 //! }
 //!
 //! # let page = |_| Ok::<_, zero_core::app::BadTemplate>(b"$VISITOR_COUNT$$GUEST_REMARKS$\
-//! #     $PROBLEMS$$GUEST_NAME$$GUEST_REMARK$$STATUS$$REASON$$EXPLANATION$".to_vec());
-//! # let app = App { templates: Templates::load(page).unwrap(), limits: Limits::default() };
+//! #     $PROBLEMS$$GUEST_NAME$$GUEST_REMARK$$STATUS$$REASON$$EXPLANATION$$FOLDER$$ENTRIES$"
+//! #     .to_vec());
+//! # let templates = Templates::load(page).unwrap();
+//! # let limits = Limits::default();
+//! # let app = App { templates, limits, guestbook: true, listing: false };
 //! let mut wire = Vec::new();
 //! let why = serve(&app, Moment::default, b"GET /hello.txt HTTP/1.0\r\n\r\n", &mut wire);
 //! assert!(wire.starts_with(b"HTTP/1.1 200 OK\r\n") && wire.ends_with(b"\r\n\r\nhello\n"));
@@ -68,10 +72,11 @@ pub mod store;
 mod text;
 mod want;
 
-pub use app::{App, Asset, Coding, Facts, NoAsset, SitePath, Templates};
+pub use app::{App, Asset, Coding, Facts, FolderEntry, Listing, NoAsset, SitePath, Templates};
 pub use connection::Connection;
-pub use http::date::common_log_date;
+pub use http::date::{common_log_date, rfc_3339_date};
 pub use http::encoding::{Encoding, Encodings};
+pub use http::response::STATUSES;
 pub use limits::Limits;
 pub use moment::Moment;
 pub use want::{Body, Closing, Deadline, Patience, Sent, Served, Ticket, Transmit, Want};

@@ -1,33 +1,63 @@
-//! Small writers of text: numbers, numbers for people, and text made safe for HTML.
+//! Small writers of text: numbers, numbers for people, and text made safe for HTML and JSON.
 
 use alloc::vec::Vec;
 
 /// Appends `number` in decimal digits.
-pub(crate) fn decimal(out: &mut Vec<u8>, mut number: u64) {
-    // 18446744073709551615 has twenty digits.
-    let mut digits = [0; 20];
-    let mut at = digits.len();
+pub(crate) fn decimal(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(digits(number, &mut [0; MOST_DIGITS]));
+}
+
+/// Appends `number` with commas between thousands: `1,234`.
+pub(crate) fn with_commas(out: &mut Vec<u8>, number: u64) {
+    let mut buffer = [0; MOST_DIGITS];
+    let digits = digits(number, &mut buffer);
+    let (first, thousands) = digits.split_at(1 + (digits.len() - 1) % 3);
+    out.extend_from_slice(first);
+    for three in thousands.chunks(3) {
+        out.push(b',');
+        out.extend_from_slice(three);
+    }
+}
+
+/// How many bytes that takes.
+pub(crate) fn width_with_commas(number: u64) -> usize {
+    let digits = number.checked_ilog10().map_or(1, |log| log as usize + 1);
+    digits + (digits - 1) / 3
+}
+
+/// 18446744073709551615 has twenty digits.
+const MOST_DIGITS: usize = 20;
+
+fn digits(mut number: u64, digits: &mut [u8; MOST_DIGITS]) -> &[u8] {
+    let mut at = MOST_DIGITS;
     loop {
         at -= 1;
         digits[at] = b'0' + (number % 10) as u8;
         number /= 10;
         if number == 0 {
-            break;
+            return &digits[at..];
         }
     }
-    out.extend_from_slice(&digits[at..]);
 }
 
-/// Appends `number` with commas between thousands: `1,234`.
-pub(crate) fn with_commas(out: &mut Vec<u8>, number: u64) {
-    let mut digits = Vec::with_capacity(20);
-    decimal(&mut digits, number);
-    for (i, &digit) in digits.iter().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
-            out.push(b',');
-        }
-        out.push(digit);
+/// Appends a length in bytes as people read it: `999 B`, `1.2 kB`, `12 kB`. It is rounded down.
+pub(crate) fn size(out: &mut Vec<u8>, bytes: u64) {
+    const UNITS: [&[u8; 3]; 6] = [b" kB", b" MB", b" GB", b" TB", b" PB", b" EB"];
+    if bytes < 1000 {
+        decimal(out, bytes);
+        return out.extend_from_slice(b" B");
     }
+    let (mut unit, mut scale) = (0, 1000);
+    while bytes / scale >= 1000 {
+        unit += 1;
+        scale *= 1000;
+    }
+    decimal(out, bytes / scale);
+    if bytes / scale < 10 {
+        out.push(b'.');
+        decimal(out, bytes / (scale / 10) % 10);
+    }
+    out.extend_from_slice(UNITS[unit]);
 }
 
 /// Appends `text` so that HTML shows it and obeys none of it, within an element or a quoted
@@ -53,6 +83,30 @@ pub(crate) fn escape(out: &mut Vec<u8>, text: &[u8]) {
     }
 }
 
+/// Appends `text` as a string of JSON (RFC 8259 §7), quotes included. What is not UTF-8 becomes
+/// U+FFFD.
+pub(crate) fn json_string(out: &mut Vec<u8>, text: &[u8]) {
+    out.push(b'"');
+    for chunk in text.utf8_chunks() {
+        for &byte in chunk.valid().as_bytes() {
+            match byte {
+                b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+                ..0x20 => {
+                    out.extend_from_slice(b"\\u00");
+                    out.extend_from_slice(&[b'0' + (byte >> 4), HEX[usize::from(byte & 15)]]);
+                }
+                _ => out.push(byte),
+            }
+        }
+        if !chunk.invalid().is_empty() {
+            out.extend_from_slice("\u{fffd}".as_bytes());
+        }
+    }
+    out.push(b'"');
+}
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,10 +121,46 @@ mod tests {
     fn numbers() {
         assert_eq!(written(|out| decimal(out, 0)), b"0");
         assert_eq!(written(|out| decimal(out, u64::MAX)), b"18446744073709551615");
-        assert_eq!(written(|out| with_commas(out, 7)), b"7");
-        assert_eq!(written(|out| with_commas(out, 999)), b"999");
-        assert_eq!(written(|out| with_commas(out, 1234)), b"1,234");
-        assert_eq!(written(|out| with_commas(out, 1_000_000)), b"1,000,000");
+        for (number, expected) in [
+            (0, "0"),
+            (7, "7"),
+            (999, "999"),
+            (1000, "1,000"),
+            (12_345, "12,345"),
+            (1_000_000, "1,000,000"),
+            (u64::MAX, "18,446,744,073,709,551,615"),
+        ] {
+            assert_eq!(written(|out| with_commas(out, number)), expected.as_bytes());
+            assert_eq!(width_with_commas(number), expected.len());
+        }
+    }
+
+    #[test]
+    fn lengths_for_people() {
+        for (bytes, expected) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (1999, "1.9 kB"),
+            (9_999, "9.9 kB"),
+            (10_000, "10 kB"),
+            (999_999, "999 kB"),
+            (1_000_000, "1.0 MB"),
+            (4_294_979_641, "4.2 GB"),
+            (u64::MAX, "18 EB"),
+        ] {
+            assert_eq!(written(|out| size(out, bytes)), expected.as_bytes(), "{bytes}");
+        }
+    }
+
+    #[test]
+    fn nothing_ends_a_string_of_json() {
+        let quoted = |text: &[u8]| written(|out| json_string(out, text));
+        assert_eq!(quoted(b""), b"\"\"");
+        assert_eq!(quoted(b"a\"b\\c/</script>"), br#""a\"b\\c/</script>""#);
+        assert_eq!(quoted(b"\x00\x1b\n\x7f"), b"\"\\u0000\\u001b\\u000a\x7f\"");
+        assert_eq!(quoted("é\u{202e}".as_bytes()), "\"é\u{202e}\"".as_bytes());
+        assert_eq!(quoted(b"a\xff\xc3"), "\"a\u{fffd}\u{fffd}\"".as_bytes());
     }
 
     #[test]

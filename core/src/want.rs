@@ -17,13 +17,16 @@ pub enum Want<A> {
     Read,
     /// A file opened, in one of these codings if it is there: report with `opened`.
     Open(SitePath, Encodings),
+    /// A page of what is in a folder, counted from 1: report with `listed`.
+    List(SitePath, u32),
     /// An answer from the store: report with `answered`, under the same ticket.
     Ask(Ticket, Query),
     /// Something sent. It is the driver's own until it is reported with `sent`.
     Send(Transmit<A>),
     /// Our sending side shut, so that the client sees the end while we still read.
     Shutdown,
-    /// The connection closed. Nothing else will ever be wanted.
+    /// The connection closed. Nothing else will ever be wanted, unless the driver lets it
+    /// [linger](crate::Connection::linger).
     Close(Closing),
     /// Nothing new: what was asked for last is still owed.
     Wait,
@@ -33,12 +36,13 @@ pub enum Want<A> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket(pub(crate) u32);
 
-/// Something to send: bytes first, then a body.
+/// Something to send: bytes first, then a piece of a file.
 #[derive(Debug)]
 pub struct Transmit<A> {
-    /// The head of an answer; empty before a later piece of a file.
+    /// The head of an answer, and the page if one was made for it: one buffer is cheaper to send
+    /// than two. Empty before a later piece of a file.
     pub head: Vec<u8>,
-    /// What follows the head.
+    /// What follows.
     pub body: Body<A>,
     /// More will follow at once (`MSG_MORE` keeps packets full).
     pub more: bool,
@@ -49,8 +53,6 @@ pub struct Transmit<A> {
 pub enum Body<A> {
     /// Nothing.
     None,
-    /// A page that was made for this answer.
-    Bytes(Vec<u8>),
     /// The bytes `from..to` of a file.
     File {
         /// The file, as the driver opened it.
@@ -67,7 +69,6 @@ impl<A> Body<A> {
     pub fn len(&self) -> u64 {
         match self {
             Body::None => 0,
-            Body::Bytes(bytes) => bytes.len() as u64,
             Body::File { from, to, .. } => to - from,
         }
     }
@@ -101,6 +102,8 @@ pub struct Deadline {
 /// What a [`Deadline`] bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patience {
+    /// The first byte of the first request.
+    FirstByte,
     /// The first byte of another request: the client is idle.
     NextRequest,
     /// The rest of a request head.
@@ -153,6 +156,34 @@ pub enum Closing {
 }
 
 impl Closing {
+    /// All of them, in their order.
+    pub const ALL: [Closing; 9] = [
+        Closing::Done,
+        Closing::Left,
+        Closing::Idle,
+        Closing::HungUp,
+        Closing::TooSlow,
+        Closing::Flood,
+        Closing::Truncated,
+        Closing::Retired,
+        Closing::Bug,
+    ];
+
+    /// A name for counts.
+    pub fn name(self) -> &'static str {
+        match self {
+            Closing::Done => "done",
+            Closing::Left => "left",
+            Closing::Idle => "idle",
+            Closing::HungUp => "hung_up",
+            Closing::TooSlow => "too_slow",
+            Closing::Flood => "flood",
+            Closing::Truncated => "truncated",
+            Closing::Retired => "retired",
+            Closing::Bug => "bug",
+        }
+    }
+
     /// A few words for logs and tests.
     pub fn explain(self) -> &'static str {
         match self {

@@ -65,10 +65,11 @@ impl Server {
     fn new() -> Server {
         let page = |_: &str| -> Result<Vec<u8>, BadTemplate> {
             let gaps = "$VISITOR_COUNT$ $GUEST_REMARKS$ $PROBLEMS$ $GUEST_NAME$ $GUEST_REMARK$";
-            Ok(format!("{gaps} $STATUS$ $REASON$ $EXPLANATION$").into_bytes())
+            Ok(format!("{gaps} $STATUS$ $REASON$ $EXPLANATION$ $FOLDER$ $ENTRIES$").into_bytes())
         };
+        let templates = Templates::load(page).unwrap();
         Server {
-            app: App { templates: Templates::load(page).unwrap(), limits: Limits::default() },
+            app: App { templates, limits: Limits::default(), guestbook: true, listing: false },
             now: Moment { ms: 1, unix_s: 1 },
             facts: Arc::new(Facts::new(10, 0, "1", "text/plain", Coding::default())),
         }

@@ -20,7 +20,8 @@ mod world;
 use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
-use zero_core::store::{Query, Remarks, Reply, StoreDown};
+use zero_core::app::Remarks;
+use zero_core::store::{Query, Reply, StoreDown};
 use zero_core::{
     App, Closing, Connection, Limits, Moment, NoAsset, Patience, Sent, SitePath, Ticket, Transmit,
     Want, limits,
@@ -32,6 +33,7 @@ use world::{Handle, START, Site, Store};
 /// What a driver is paying.
 enum Task {
     Open(SitePath),
+    List(SitePath, u32),
     Ask(Ticket, Query),
     Send(Transmit<Handle>),
 }
@@ -91,17 +93,34 @@ fuzz_target!(|script: &[u8]| {
     ring.finish();
 });
 
+/// Limits that a short script can reach.
+fn small() -> Limits {
+    Limits {
+        first_byte_timeout_ms: 1_000,
+        body_bytes_per_second: 1,
+        send_bytes_per_second: 1,
+        request_line_bytes: 64,
+        header_section_bytes: 128,
+        fields: 3,
+        body_bytes: 50,
+        ..Limits::default()
+    }
+}
+
 impl Ring {
     /// The first byte of a script may be one that picks limits.
     fn new(first: Option<&u8>) -> Ring {
         let limits = match first {
             Some(0xfd) => Limits { keep_alive_timeout_ms: 0, ..Limits::default() },
             Some(0xfe) => Limits { requests_per_connection: 2, ..Limits::default() },
+            Some(0xfc) => small(),
+            Some(0xfb) => Limits { fields: limits::MOST_FIELDS, ..small() },
             _ => Limits::default(),
         };
         Ring {
             connection: Connection::new(),
-            app: world::app(limits),
+            // Folders are shown unless limits are picked.
+            app: App { listing: !matches!(first, Some(0xfd | 0xfe)), ..world::app(limits) },
             site: SITE.get_or_init(site).clone(),
             store: Store::default(),
             now: START,
@@ -163,6 +182,7 @@ impl Ring {
             Want::Shutdown => self.shut = true,
             Want::Close(why) => self.end = Some(why),
             Want::Open(path, _) => self.owed = Some(Task::Open(path)),
+            Want::List(path, page) => self.owed = Some(Task::List(path, page)),
             Want::Ask(ticket, query) => self.owed = Some(Task::Ask(ticket, query)),
             Want::Send(transmit) => {
                 self.wire.send(&transmit);
@@ -186,7 +206,9 @@ impl Ring {
         let in_order = match want {
             Want::Read => match on {
                 Some(Patience::Goodbye) => self.shut,
-                Some(Patience::NextRequest) => !self.shut && self.connection.is_idle(),
+                Some(Patience::FirstByte | Patience::NextRequest) => {
+                    !self.shut && self.connection.is_idle()
+                }
                 Some(Patience::Head | Patience::Body) => !self.shut,
                 _ => false,
             },
@@ -199,7 +221,7 @@ impl Ring {
             Want::Send(_) => on == Some(Patience::Delivery) && !self.shut,
             Want::Shutdown => !self.shut && self.wire.is_between(),
             Want::Close(why) => on.is_none() && *why != Closing::Bug,
-            Want::Open(..) => true,
+            Want::Open(..) | Want::List(..) => true,
         };
         assert!(in_order, "{want:?} waiting on {on:?}, shut: {}", self.shut);
     }
@@ -209,7 +231,7 @@ impl Ring {
         match self.owed.take() {
             Some(Task::Send(transmit)) => self.adrift.push(transmit),
             Some(Task::Ask(ticket, _)) => self.stale.push(ticket),
-            Some(Task::Open(_)) | None => {}
+            Some(Task::Open(_) | Task::List(..)) | None => {}
         }
     }
 
@@ -218,6 +240,7 @@ impl Ring {
         match self.owed.take() {
             None => {}
             Some(Task::Open(path)) => self.connection.opened(self.site.open(&path)),
+            Some(Task::List(path, page)) => self.connection.listed(self.site.list(&path, page)),
             Some(Task::Ask(ticket, query)) => {
                 let reply = self.store.ask(&query);
                 self.answer(ticket, reply);
@@ -256,8 +279,10 @@ impl Ring {
             _ => NoAsset::Unreadable,
         };
         // Without a question, this is an answer that comes too late.
-        if let Some(Task::Open(_)) = self.owed {
-            self.owed = None;
+        match self.owed.take() {
+            Some(Task::List(..)) => return self.connection.listed(Err(why)),
+            Some(Task::Open(_)) => {}
+            other => self.owed = other,
         }
         self.connection.opened(Err(why));
     }
@@ -287,7 +312,10 @@ impl Ring {
         let reply = match event {
             0x93 => Err(StoreDown::Broken),
             0x94 => Ok(Reply::Signed),
-            _ => Ok(Reply::Visited { number: STALE_NUMBER, remarks: Remarks::default() }),
+            _ => {
+                let remarks = Arc::new(Remarks::new(1, &[]));
+                Ok(Reply::Visited { number: STALE_NUMBER, remarks })
+            }
         };
         self.connection.answered(ticket, reply);
     }

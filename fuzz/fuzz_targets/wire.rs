@@ -6,7 +6,8 @@ use crate::STALE;
 use crate::script::read_answer;
 use crate::world::Handle;
 
-/// The longest head: a `Location` with every byte of a request line encoded, or the start of a part.
+/// The longest head: a `Location` with every byte of a request line encoded, or the start of a
+/// part.
 const HEAD_BYTES: usize = 4 * limits::REQUEST_LINE_BYTES;
 
 /// The longest page: a refused form with what was typed, a byte of which takes up to six of HTML.
@@ -38,22 +39,16 @@ impl Wire {
 
     /// Checks a transmit, and what it adds to the answer.
     pub(crate) fn send(&mut self, transmit: &Transmit<Handle>) {
-        assert!(transmit.head.len() <= HEAD_BYTES, "a head of {} bytes", transmit.head.len());
-        match &transmit.body {
-            Body::None => {}
-            Body::Bytes(page) => {
-                assert!(page.len() <= PAGE_BYTES, "a page of {} bytes", page.len());
-                assert!(!page.starts_with(STALE), "a late answer of the store was believed");
-            }
-            Body::File { asset, from, to } => {
-                assert!(from < to && *to <= asset.facts().len(), "a piece {from}..{to}");
-                assert!(to - from <= limits::PIECE_BYTES, "a piece {from}..{to}");
-            }
+        if let Body::File { asset, from, to } = &transmit.body {
+            assert!(from < to && *to <= asset.facts().len(), "a piece {from}..{to}");
+            assert!(to - from <= limits::PIECE_BYTES, "a piece {from}..{to}");
         }
-        let of_body = match self.answer {
-            None => transmit.head.len() - self.begin(&transmit.head),
-            Some(_) => transmit.head.len(),
-        } as u64;
+        let head_bytes = if self.answer.is_none() { self.begin(&transmit.head) } else { 0 };
+        let page = &transmit.head[head_bytes..];
+        assert!(head_bytes <= HEAD_BYTES, "a head of {head_bytes} bytes");
+        assert!(page.len() <= PAGE_BYTES, "a page of {} bytes", page.len());
+        assert!(!page.starts_with(STALE), "a late answer of the store was believed");
+        let of_body = page.len() as u64;
         let answer = self.answer.as_mut().expect("an answer");
         let bytes = of_body + transmit.body.len();
         assert!(bytes <= answer.left, "{bytes} bytes where {} are left", answer.left);

@@ -2,23 +2,31 @@
 //!
 //! It pays each want where it stands: reads, opens, asks, sends, and waits as long as that takes.
 
+use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use zero_core::{Connection, Patience, Sent, Transmit, Want};
+use zero_core::{Closing, Connection, Patience, Sent, Transmit, Want};
 
 use crate::client::{Client, Outgoing, Pushed, Received};
 use crate::clock;
+use crate::crowd::Desk;
+use crate::habits::StoreConnection;
 use crate::log::Log;
+use crate::presence::{Post, Presence};
+use crate::scoreboard::Phase;
 use crate::server::Server;
 use crate::site::Asset;
-use crate::store::asker::{self, Lines};
+use crate::store::asker::{self, Lines, UsedOnce};
 
 /// A worker, and what it needs beside a client.
 pub struct Worker<'a> {
     server: &'a Server,
     lines: Box<dyn Lines + 'a>,
     log: Log<'a>,
+    post: Post,
+    /// Its client, while there is one.
+    presence: Option<Presence>,
     /// Its place in a pool.
     place: Option<usize>,
 }
@@ -33,8 +41,13 @@ const SCRATCH_BYTES: usize = 8 * 1024;
 impl<'a> Worker<'a> {
     /// A worker that gets its connections to the store from `lines`.
     pub fn new(server: &'a Server, lines: impl Lines + 'a) -> Worker<'a> {
-        let log = Log::new(&server.log, server.scoreboard);
-        Worker { server, lines: Box::new(lines), log, place: None }
+        let post = server.post();
+        let log = Log::new(&server.log, post.tally);
+        let lines: Box<dyn Lines> = match server.habits.store_connection {
+            StoreConnection::Reused => Box::new(lines),
+            StoreConnection::PerRequest => Box::new(UsedOnce(lines)),
+        };
+        Worker { server, lines, log, post, presence: None, place: None }
     }
 
     /// A worker of a pool.
@@ -44,8 +57,10 @@ impl<'a> Worker<'a> {
 
     /// Accepts one client after the other and serves it, until the server is to stop.
     pub fn serve_all(&mut self) {
-        while !self.server.is_stopping() {
-            if let Some(client) = self.server.accept() {
+        let desk = self.place.map_or(self.server.desk(), Desk::Place);
+        while self.server.is_serving() {
+            let client = self.server.accept();
+            if let Some(client) = client.and_then(|client| self.server.admit(client, desk)) {
                 self.serve(&client);
             }
         }
@@ -53,26 +68,33 @@ impl<'a> Worker<'a> {
 
     /// Serves a client to the end.
     pub fn serve(&mut self, client: &Client) {
-        self.occupy(true);
+        self.presence = Some(Presence::new(self.post));
         // Should a bug make it panic, one client suffers, not those who come after.
         let _ = catch_unwind(AssertUnwindSafe(|| self.converse(client)));
+        self.presence = None;
         self.log.flush();
-        self.occupy(false);
+        if let Some(place) = self.place {
+            self.server.crowd.leave(Desk::Place(place));
+        }
     }
 
     fn converse(&mut self, client: &Client) {
         let server = self.server;
         let mut connection = Connection::new();
-        let mut scratch = [0; SCRATCH_BYTES];
+        let mut scratch = [MaybeUninit::uninit(); SCRATCH_BYTES];
         loop {
             match connection.poll(&server.app, clock::now()) {
                 Want::Read => self.read(client, &mut connection, &mut scratch),
                 Want::Open(path, encodings) => {
                     connection.opened(server.site.file(&path, encodings, clock::now()));
                 }
+                Want::List(path, page) => {
+                    connection.listed(server.site.list(&path, page, clock::now()));
+                }
                 Want::Ask(ticket, query) => {
                     let until_ms = connection.deadline().map_or(0, |deadline| deadline.at_ms);
-                    let store = (&server.store, server.gate());
+                    let store = (&server.store, server.gate(self.post.tally));
+                    self.waits(&connection);
                     let reply = asker::ask(&mut *self.lines, store, query, until_ms);
                     connection.answered(ticket, reply);
                 }
@@ -80,7 +102,16 @@ impl<'a> Worker<'a> {
                 Want::Shutdown => client.stop_sending(),
                 // Nothing is ever left owed here.
                 Want::Wait => connection.hung_up(),
-                Want::Close(_) => break,
+                Want::Close(_) if connection.may_have_unread() && client.has_unread() => {
+                    connection.linger();
+                }
+                Want::Close(why) => {
+                    if why == Closing::TooSlow {
+                        client.give_up();
+                    }
+                    self.presence.iter_mut().for_each(|presence| presence.ends(why));
+                    break;
+                }
             }
         }
         if let Some(served) = connection.unfinished() {
@@ -88,19 +119,28 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn read(&mut self, client: &Client, connection: &mut Connection<Asset>, scratch: &mut [u8]) {
+    fn read(
+        &mut self,
+        client: &Client,
+        connection: &mut Connection<Asset>,
+        scratch: &mut [MaybeUninit<u8>],
+    ) {
         // Whoever has just connected or sent something has often sent the rest by now.
         if connection.is_idle() && connection.has_served() {
             self.wait_to_read(client, connection);
         }
-        match client.receive(scratch) {
-            Received::Bytes(count) => {
-                connection.received(&scratch[..count]);
-                if self.server.is_stopping() || self.is_crowded() {
-                    connection.retire();
+        match client.receive(self.server.habits.of(scratch)) {
+            Received::Bytes(bytes) => {
+                connection.received(bytes);
+                match self.server.phase() {
+                    Phase::Serving if self.is_crowded() => connection.retire(),
+                    Phase::Serving => {}
+                    Phase::WindingDown => connection.wind_down(),
+                    Phase::Stopping => connection.retire(),
                 }
             }
             Received::Nothing => self.wait_to_read(client, connection),
+            Received::Interrupted => {}
             Received::HungUp => connection.hung_up(),
         }
     }
@@ -128,11 +168,17 @@ impl<'a> Worker<'a> {
             PollFd::new(&self.server.stop, PollFlags::IN),
         ];
         let fds = if idle { &mut fds[..] } else { &mut fds[..1] };
-        if let Ok(0) = poll(fds, Some(&clock::timespec(slice_ms)))
-            && pooled
-            && self.is_crowded()
-        {
-            if leaves { connection.hung_up() } else { connection.retire() }
+        self.waits(connection);
+        match poll(fds, Some(&clock::timespec(slice_ms))) {
+            Ok(0) if pooled && self.is_crowded() => {
+                if leaves {
+                    connection.hung_up()
+                } else {
+                    connection.retire()
+                }
+            }
+            Ok(1..) if idle && !fds[1].revents().is_empty() => self.server.told_to_stop(),
+            _ => {}
         }
     }
 
@@ -142,7 +188,7 @@ impl<'a> Worker<'a> {
         connection: &mut Connection<Asset>,
         transmit: Transmit<Asset>,
     ) {
-        let mut outgoing = Outgoing::new(transmit);
+        let mut outgoing = Outgoing::new(transmit, self.server.habits);
         let outcome = loop {
             match outgoing.push(client) {
                 Pushed::Ended(outcome) => break outcome,
@@ -150,6 +196,7 @@ impl<'a> Worker<'a> {
                     // The next poll finds the deadline passed.
                     0 => return,
                     left_ms => {
+                        self.waits(connection);
                         let fds = &mut [PollFd::new(client, PollFlags::OUT)];
                         let _ = poll(fds, Some(&clock::timespec(left_ms)));
                     }
@@ -165,13 +212,14 @@ impl<'a> Worker<'a> {
     /// Whether all workers of the pool have clients, and another one waits.
     fn is_crowded(&self) -> bool {
         self.place.is_some()
-            && self.server.scoreboard.is_full(self.server.workers)
+            && self.server.crowd.is_full(self.server.workers)
             && self.server.listener.has_waiting()
     }
 
-    fn occupy(&self, busy: bool) {
-        if let Some(place) = self.place {
-            self.server.scoreboard.set_busy(place, busy);
+    /// Its client has to be waited for, or has to wait.
+    fn waits(&mut self, connection: &Connection<Asset>) {
+        if let Some(presence) = &mut self.presence {
+            presence.waits(connection.deadline());
         }
     }
 }

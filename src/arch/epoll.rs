@@ -37,24 +37,32 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use rustix::buffer::spare_capacity;
+use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::Errno;
 
 use super::places::{Key, Ready};
 use super::readiness::Reactor;
+use crate::listener::Sharing;
 use crate::server::Server;
 
 /// Events taken from the kernel at once; more wait for the next turn.
 const EVENTS: usize = 512;
 
+/// How long memory may take to come back.
+const SOON: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
 // What the kernel is given to tell the other descriptors from clients, whose numbers are smaller.
 const STOP: u64 = u64::MAX;
-const LISTENER: u64 = u64::MAX - 1;
+const SUCCEEDED: u64 = u64::MAX - 1;
 const STORE: u64 = u64::MAX - 2;
+const BELL: u64 = u64::MAX - 3;
+/// The first of the listening sockets.
+const DOORS: u64 = (u32::MAX as u64) << 32;
 
 /// Serves until the server is to stop.
 pub fn run(server: &Server) -> io::Result<()> {
-    server.listener.set_nonblocking()?;
+    server.set_nonblocking()?;
     let mut reactor = Reactor::new(server);
     let mut watcher = Watcher::new(server)?;
     let mut events = Vec::with_capacity(EVENTS);
@@ -68,14 +76,20 @@ pub fn run(server: &Server) -> io::Result<()> {
         reactor.begin();
         for &Event { flags, data } in &events {
             match data.u64() {
-                STOP => {}
-                LISTENER => reactor.accept(),
+                STOP => reactor.told_to_stop(),
+                SUCCEEDED => {}
+                BELL => reactor.rang(),
                 STORE => reactor.store_ready(told(flags)),
+                door @ DOORS.. => reactor.accept((door - DOORS) as usize),
                 number => reactor.advance(Key::from_number(number), told(flags)),
             }
         }
         patience = reactor.finish();
-        watcher.watch(server, &mut reactor)?;
+        if let Err(error) = watcher.watch(server, &mut reactor) {
+            // There is no memory to watch the listener or the store with: soon again.
+            server.complain("watch a socket", error);
+            patience = Some(SOON);
+        }
     }
     Ok(())
 }
@@ -83,7 +97,8 @@ pub fn run(server: &Server) -> io::Result<()> {
 /// What the kernel watches, and what it was told of that.
 struct Watcher {
     epoll: OwnedFd,
-    accepting: bool,
+    /// The listening sockets that are watched, by their numbers.
+    doors: Vec<usize>,
     /// The store's socket by its number, and whether it is watched for room.
     store: Option<(u64, bool)>,
 }
@@ -93,8 +108,11 @@ impl Watcher {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let once = EventFlags::IN | EventFlags::ET;
         epoll::add(&epoll, &server.stop, EventData::new_u64(STOP), once)?;
-        add_listener(&epoll, server)?;
-        Ok(Watcher { epoll, accepting: true, store: None })
+        epoll::add(&epoll, &server.succeeded, EventData::new_u64(SUCCEEDED), once)?;
+        epoll::add(&epoll, &server.crowd.relief, EventData::new_u64(BELL), once)?;
+        let mut watcher = Watcher { epoll, doors: Vec::new(), store: None };
+        watcher.watch_doors(server, &[server.own_listener()])?;
+        Ok(watcher)
     }
 
     /// Tells the kernel what has changed: mostly nothing.
@@ -109,15 +127,31 @@ impl Watcher {
                 reactor.advance(key, Ready { hung_up: true, ..Ready::default() });
             }
         }
-        if self.accepting != reactor.is_accepting() {
-            self.accepting = !self.accepting;
-            // A socket that is listed is told about when it is closed, whatever it is listed for.
-            match self.accepting {
-                true => add_listener(&self.epoll, server)?,
-                false => epoll::delete(&self.epoll, &server.listener)?,
-            }
+        if self.doors != reactor.doors() {
+            self.watch_doors(server, reactor.doors())?;
         }
         self.watch_store(reactor)
+    }
+
+    fn watch_doors(&mut self, server: &Server, doors: &[usize]) -> io::Result<()> {
+        // A socket that is listed is told about when it is closed, whatever it is listed for.
+        self.doors.retain(|door| {
+            let stays = doors.contains(door);
+            stays || epoll::delete(&self.epoll, &server.listeners[*door]).is_err()
+        });
+        for door in doors {
+            if self.doors.contains(door) {
+                continue;
+            }
+            // Of those who stand in for another, one is enough.
+            let wakes_one = server.sharing == Sharing::Exclusive || *door != server.own_listener();
+            let one = if wakes_one { EventFlags::EXCLUSIVE } else { EventFlags::empty() };
+            let data = EventData::new_u64(DOORS + *door as u64);
+            epoll::add(&self.epoll, &server.listeners[*door], data, EventFlags::IN | one)?;
+            self.doors.push(*door);
+        }
+        self.doors = doors.to_vec();
+        Ok(())
     }
 
     fn watch_store(&mut self, reactor: &Reactor<'_>) -> io::Result<()> {
@@ -140,10 +174,6 @@ impl Watcher {
         self.store = Some((number, is_blocked));
         Ok(())
     }
-}
-
-fn add_listener(epoll: &OwnedFd, server: &Server) -> io::Result<()> {
-    Ok(epoll::add(epoll, &server.listener, EventData::new_u64(LISTENER), EventFlags::IN)?)
 }
 
 fn told(flags: EventFlags) -> Ready {

@@ -31,12 +31,14 @@
 //!
 //! inetd, sshd, PostgreSQL, CERN httpd.
 
+use std::collections::HashMap;
 use std::io;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 
 use super::blocking::Worker;
 use crate::client::Client;
+use crate::crowd::Entry;
 use crate::server::Server;
 use crate::store::lender::Lender;
 use crate::sys::fork::{Fork, exit, fork};
@@ -46,31 +48,41 @@ use crate::sys::{signal, wait};
 /// otherwise (`pid_max` in proc(5)).
 const MOST_CHILDREN: usize = 16 * 1024;
 
+/// What may be kept of the site is shared among so many children. A child keeps it for one client,
+/// and for no longer; dividing by the most children that there may be would leave it nothing.
+const SHARES: usize = 256;
+
 /// Serves until the server is to stop.
 pub fn run(server: &Server) -> io::Result<()> {
     signal::interrupt_by(Signal::CHILD);
-    let lender = Lender::new(server.scoreboard)?;
-    let mut children = 0;
-    while !server.is_stopping() {
-        children -= bury(&lender);
-        if children >= MOST_CHILDREN {
+    let lender = Lender::new()?;
+    let most = MOST_CHILDREN.min(server.crowd.most());
+    let mut children = HashMap::new();
+    while server.is_serving() {
+        let client = if children.len() < most { server.accept() } else { None };
+        // Who has left makes room for who has come.
+        bury_all(server, &lender, &mut children);
+        let client = client.and_then(|client| server.admit(client, server.desk()));
+        children.extend(client.and_then(|client| beget(server, &lender, client)));
+        if children.len() >= most {
             server.pause();
-        } else if let Some(client) = server.accept()
-            && beget(server, &lender, client)
-        {
-            children += 1;
         }
     }
-    while let Ok(Some(_)) = wait::wait() {}
+    while let Ok(Some(ended)) = wait::wait() {
+        bury(server, &lender, ended.pid);
+    }
     Ok(())
 }
 
-/// Forks a child for a client, who waits if there is no room for one just now.
-fn beget(server: &Server, lender: &Lender, client: Client) -> bool {
+/// Forks a child for a client, who waits if there is no room for one just now. Its entry is kept as
+/// long as the child lives.
+fn beget(server: &Server, lender: &Lender, mut client: Client) -> Option<(Pid, Option<Entry>)> {
+    let entry = client.entry.take();
     while !server.is_stopping() {
         match fork() {
-            Ok(Fork::Parent(_)) => return true,
+            Ok(Fork::Parent(child)) => return Some((child, entry)),
             Ok(Fork::Child) => {
+                server.site.share_among(SHARES);
                 let mut worker = Worker::new(server, lender.borrower());
                 worker.serve(&client);
                 exit(0);
@@ -81,11 +93,18 @@ fn beget(server: &Server, lender: &Lender, client: Client) -> bool {
             }
         }
     }
-    false
+    None
 }
 
-/// Reaps the children that have ended, and counts them.
-fn bury(lender: &Lender) -> usize {
-    let ended = std::iter::from_fn(|| wait::reap().ok().flatten());
-    ended.inspect(|child| lender.bury(child.pid)).count()
+fn bury_all(server: &Server, lender: &Lender, children: &mut HashMap<Pid, Option<Entry>>) {
+    while let Ok(Some(ended)) = wait::reap() {
+        bury(server, lender, ended.pid);
+        children.remove(&ended.pid);
+    }
+}
+
+/// A child has ended: what it had of ours is taken back.
+fn bury(server: &Server, lender: &Lender, child: Pid) {
+    lender.bury(child);
+    server.bury(child);
 }

@@ -1,9 +1,12 @@
 //! The clients of a loop, each in a place that has a key.
 
+use std::mem::MaybeUninit;
+
 use slab::Slab;
 use zero_core::Connection;
 
 use crate::client::{Client, Outgoing, Received};
+use crate::presence::Presence;
 use crate::site::Asset;
 
 /// A client of a loop. Its place may be taken by another one later; the generation tells them
@@ -15,7 +18,7 @@ pub struct Key {
 }
 
 impl Key {
-    /// The key as a number, for the kernel to keep. It is never one of the last three numbers.
+    /// The key as a number, for the kernel to keep. It is never one of the last numbers.
     pub fn to_number(self) -> u64 {
         u64::from(self.generation) << 32 | u64::from(self.index)
     }
@@ -56,6 +59,7 @@ pub struct Ready {
 pub struct Place {
     pub client: Client,
     pub connection: Connection<Asset>,
+    pub presence: Presence,
     /// What is being sent, and did not go out at once.
     pub outgoing: Option<Box<Outgoing>>,
     pub blocked: Blocked,
@@ -65,6 +69,8 @@ pub struct Place {
     pub is_ended: bool,
     /// It is in the queue of those who have more to do at once.
     pub is_eager: bool,
+    /// It was said to be a newcomer, who has to be watched.
+    pub is_watched: bool,
     /// The earliest time that the timers have for it; 0 for none.
     pub armed_ms: u64,
     generation: u32,
@@ -84,18 +90,20 @@ impl Places {
     }
 
     /// Gives a client a place. It is taken to have sent something already.
-    pub fn insert(&mut self, client: Client) -> Key {
+    pub fn insert(&mut self, client: Client, presence: Presence) -> Key {
         let generation = self.next_generation;
         // The highest is left to those descriptors that belong to no client.
         self.next_generation = (generation + 1) % u32::MAX;
         let index = self.slab.insert(Place {
             client,
             connection: Connection::new(),
+            presence,
             outgoing: None,
             blocked: Blocked::Turn,
             has_input: true,
             is_ended: false,
             is_eager: false,
+            is_watched: false,
             armed_ms: 0,
             generation,
         });
@@ -134,16 +142,36 @@ impl Places {
 }
 
 impl Place {
+    /// Whether its connection must not be closed yet, as that would reset it.
+    pub fn has_unread(&mut self) -> bool {
+        let has_unread = self.connection.may_have_unread() && self.client.has_unread();
+        self.has_input |= has_unread;
+        has_unread
+    }
+
     /// Reads once. A read that does not fill the buffer has emptied the socket (epoll(7)), unless
     /// the end, which was announced already, is still to be read.
-    pub fn read(&mut self, scratch: &mut [u8]) {
+    pub fn read(&mut self, scratch: &mut [MaybeUninit<u8>]) {
+        let room = scratch.len();
         match self.client.receive(scratch) {
-            Received::Bytes(count) => {
-                self.has_input = count == scratch.len() || (self.is_ended && count > 0);
-                self.connection.received(&scratch[..count]);
+            Received::Bytes(bytes) => {
+                self.has_input = bytes.len() == room || (self.is_ended && !bytes.is_empty());
+                self.connection.received(bytes);
             }
             Received::Nothing => self.has_input = false,
+            Received::Interrupted => {}
             Received::HungUp => self.connection.hung_up(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_client_takes_few_bytes() {
+        // A million of them are to take 300 MB, with their timers and all else.
+        assert!(size_of::<Place>() <= 192, "{}", size_of::<Place>());
     }
 }

@@ -36,11 +36,12 @@ use rustix::io::Errno;
 
 use super::places::{Blocked, Key, Ready};
 use super::readiness::Reactor;
+use crate::scoreboard::Phase;
 use crate::server::Server;
 
 /// Serves until the server is to stop.
 pub fn run(server: &Server) -> io::Result<()> {
-    server.listener.set_nonblocking()?;
+    server.set_nonblocking()?;
     let mut reactor = Reactor::new(server);
     let mut patience = None;
     while !reactor.is_done() {
@@ -48,13 +49,17 @@ pub fn run(server: &Server) -> io::Result<()> {
         reactor.begin();
         for (source, ready) in ready {
             match source {
-                Source::Stop => {}
-                Source::Listener => reactor.accept(),
+                Source::Stop => reactor.told_to_stop(),
+                Source::Succeeded => {}
+                Source::Bell => reactor.rang(),
+                Source::Door(door) => reactor.accept(door),
                 Source::Store => reactor.store_ready(ready),
                 Source::Client(key) => reactor.advance(key, ready),
             }
         }
         patience = reactor.finish();
+        // All are listed anew before each wait.
+        while reactor.newcomer().is_some() {}
     }
     Ok(())
 }
@@ -62,7 +67,9 @@ pub fn run(server: &Server) -> io::Result<()> {
 #[derive(Clone, Copy)]
 enum Source {
     Stop,
-    Listener,
+    Succeeded,
+    Bell,
+    Door(usize),
     Store,
     Client(Key),
 }
@@ -79,11 +86,18 @@ fn wait(
         sources.push(source);
         fds.push(PollFd::from_borrowed_fd(socket, interest));
     };
-    if !reactor.is_stopping() {
+    // What is readable for ever is of no more interest once it was.
+    if reactor.phase() != Phase::Stopping {
         watch(Source::Stop, server.stop.as_fd(), PollFlags::IN);
     }
-    if reactor.is_accepting() {
-        watch(Source::Listener, server.listener.as_fd(), PollFlags::IN);
+    if reactor.phase() == Phase::Serving {
+        watch(Source::Succeeded, server.succeeded.as_fd(), PollFlags::IN);
+    }
+    if reactor.awaits_bell() {
+        watch(Source::Bell, server.crowd.relief.as_fd(), PollFlags::IN);
+    }
+    for door in reactor.doors() {
+        watch(Source::Door(*door), server.listeners[*door].as_fd(), PollFlags::IN);
     }
     if let Some((socket, _, is_blocked)) = reactor.store_socket() {
         let out = if is_blocked { PollFlags::OUT } else { PollFlags::empty() };
@@ -94,6 +108,11 @@ fn wait(
     interests.for_each(|(key, socket, flags)| watch(Source::Client(key), socket, flags));
     match poll(&mut fds, patience) {
         Ok(_) | Err(Errno::INTR) => {}
+        // There is no memory for the list (poll(2)).
+        Err(Errno::NOMEM | Errno::AGAIN) => {
+            server.complain("watch the sockets", Errno::NOMEM.into());
+            server.pause();
+        }
         Err(errno) => return Err(errno.into()),
     }
     let ready = fds.iter().map(PollFd::revents).zip(sources);

@@ -34,6 +34,7 @@ use std::io;
 use rustix::process::Pid;
 
 use super::blocking::Worker;
+use crate::crowd::Desk;
 use crate::server::Server;
 use crate::store::lender::Lender;
 use crate::sys::fork::{Fork, exit, fork};
@@ -41,14 +42,15 @@ use crate::sys::wait::{self, How};
 
 /// Serves until the server is to stop.
 pub fn run(server: &Server) -> io::Result<()> {
-    let lender = Lender::new(server.scoreboard)?;
+    let lender = Lender::new()?;
     let mut children: Vec<Option<Pid>> =
         (0..server.workers).map(|place| beget(server, &lender, place)).collect();
     while let Ok(Some(ended)) = wait::wait() {
         lender.bury(ended.pid);
+        server.bury(ended.pid);
         let place = children.iter().position(|child| *child == Some(ended.pid));
         if let Some(place) = place {
-            if ended.how != How::Killed(libc::SIGKILL) {
+            if ended.how != How::Killed(libc::SIGKILL) && server.is_serving() {
                 // One that ends by itself, again and again, must not keep us busy with forking.
                 server.pause();
             }
@@ -60,11 +62,12 @@ pub fn run(server: &Server) -> io::Result<()> {
 
 /// Forks the child that has this place in the pool; none once the server is to stop.
 fn beget(server: &Server, lender: &Lender, place: usize) -> Option<Pid> {
-    server.scoreboard.set_busy(place, false);
-    while !server.is_stopping() {
+    server.crowd.leave(Desk::Place(place));
+    while server.is_serving() {
         match fork() {
             Ok(Fork::Parent(child)) => return Some(child),
             Ok(Fork::Child) => {
+                server.site.share_among(server.workers);
                 let mut worker = Worker::in_pool(server, lender.borrower(), place);
                 worker.serve_all();
                 exit(0);

@@ -48,7 +48,7 @@ pub fn run(server: &Server) -> io::Result<()> {
     thread::scope(|scope| {
         for place in 0..server.workers {
             let serve = move || Worker::in_pool(server, store, place).serve_all();
-            while !server.is_stopping() {
+            while server.is_serving() {
                 let thread = thread::Builder::new().stack_size(STACK_BYTES);
                 match thread.spawn_scoped(scope, serve) {
                     Ok(_) => break,

@@ -9,17 +9,23 @@
 //! [`store_ready`](Reactor::store_ready); [`finish`](Reactor::finish).
 
 use std::collections::VecDeque;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use rustix::event::Timespec;
-use zero_core::{Moment, Ticket, Want};
+use zero_core::{Closing, Moment, Ticket, Want};
 
+use super::doors::Doors;
 use super::places::{Blocked, Key, Place, Places, Ready};
 use super::timers::Timers;
 use crate::client::{Client, Outgoing, Pushed};
 use crate::clock;
-use crate::listener::Accepted;
+use crate::habits::StoreConnection;
 use crate::log::Log;
+use crate::presence::{Post, Presence};
+use crate::scoreboard::Phase;
 use crate::server::Server;
 use crate::store::link::Link;
 
@@ -31,14 +37,16 @@ pub struct Reactor<'a> {
     timers: Timers<Key>,
     /// Clients that have more to do at once.
     eager: VecDeque<Key>,
-    /// Clients that blocked for the first time.
+    /// Clients that have to be watched from now on.
     newcomers: Vec<Key>,
     log: Log<'a>,
+    post: Post,
     now: Moment,
-    scratch: Vec<u8>,
-    /// Descriptors or memory ran out: no accept before this.
-    accept_at_ms: u64,
-    stopping: bool,
+    scratch: Box<[MaybeUninit<u8>]>,
+    doors: Doors<'a>,
+    /// How many clients this loop has taken on.
+    taken_on: &'a AtomicU64,
+    phase: Phase,
 }
 
 /// A client gets so many wants paid before the next one's turn: a handful of pipelined requests.
@@ -50,90 +58,120 @@ const ACCEPTS_PER_TURN: usize = 64;
 /// Enough for many pipelined requests; a loop has one of these for all clients.
 const SCRATCH_BYTES: usize = 64 * 1024;
 
-/// How long descriptors or memory may take to come back.
-const EXHAUSTED_MS: u64 = 100;
-
 impl<'a> Reactor<'a> {
     /// A loop without clients.
     pub fn new(server: &'a Server) -> Reactor<'a> {
         let timeout_ms = server.app.limits.store_timeout_ms;
+        let post = server.post();
+        let store = Link::new(&server.store, server.gate(post.tally), timeout_ms);
+        let store = match server.habits.store_connection {
+            StoreConnection::Reused => store,
+            StoreConnection::PerRequest => store.closing(),
+        };
         Reactor {
             server,
             places: Places::default(),
-            store: Link::new(&server.store, server.gate(), timeout_ms),
+            store,
             timers: Timers::default(),
             eager: VecDeque::new(),
             newcomers: Vec::new(),
-            log: Log::new(&server.log, server.scoreboard),
+            log: Log::new(&server.log, post.tally),
+            post,
             now: clock::now(),
-            scratch: vec![0; SCRATCH_BYTES],
-            accept_at_ms: 0,
-            stopping: false,
+            scratch: Box::new_uninit_slice(SCRATCH_BYTES),
+            doors: Doors::new(server),
+            taken_on: server.scoreboard.taken_on(server.index),
+            phase: Phase::Serving,
         }
     }
 
     /// A turn begins: the loop has waited, and time has passed.
     pub fn begin(&mut self) {
         self.now = clock::now();
-        if self.server.is_stopping() && !self.stopping {
-            self.stopping = true;
-            for (key, place) in self.places.iter_mut() {
-                place.connection.retire();
-                if place.blocked == Blocked::Read {
-                    place.is_eager = true;
-                    self.eager.push_back(key);
-                }
+        let phase = self.server.phase();
+        if phase != self.phase {
+            self.phase = phase;
+            self.part();
+        }
+    }
+
+    /// The stop descriptor is readable.
+    pub fn told_to_stop(&mut self) {
+        self.server.told_to_stop();
+        self.begin();
+    }
+
+    /// Tells all clients that the server is to wind down or to stop.
+    fn part(&mut self) {
+        for (key, place) in self.places.iter_mut() {
+            if self.phase == Phase::WindingDown {
+                place.connection.wind_down();
+                continue;
+            }
+            place.connection.retire();
+            if place.blocked == Blocked::Read && !place.is_eager {
+                place.is_eager = true;
+                self.eager.push_back(key);
             }
         }
     }
 
-    /// Whether clients are accepted now.
-    pub fn is_accepting(&self) -> bool {
-        !self.stopping
-            && self.places.len() < self.server.most_clients
-            && self.accept_at_ms <= self.now.ms
+    /// The listening sockets from which clients are accepted now, by their numbers.
+    pub fn doors(&self) -> &[usize] {
+        match self.phase {
+            Phase::Serving => self.doors.open(self.places.len(), self.now.ms),
+            Phase::WindingDown | Phase::Stopping => &[],
+        }
     }
 
-    /// Whether the server is to stop.
-    pub fn is_stopping(&self) -> bool {
-        self.stopping
+    /// Whether it is to be told when another loop can't accept.
+    pub fn awaits_bell(&self) -> bool {
+        self.phase == Phase::Serving && self.doors.awaits_bell()
     }
 
-    /// Whether the last client is gone after the server was to stop.
+    /// Another loop can't accept.
+    pub fn rang(&mut self) {
+        self.doors.rang();
+    }
+
+    /// What the server was last found to be doing.
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Whether the last client is gone, and no other will be accepted.
     pub fn is_done(&self) -> bool {
-        self.stopping && self.places.len() == 0
+        self.phase != Phase::Serving && self.places.len() == 0
     }
 
-    /// Clients wait to be accepted. Each is served at once: most have sent their request already.
-    pub fn accept(&mut self) {
+    /// Clients wait to be accepted at a door. Each is served at once: most have sent their request
+    /// already.
+    pub fn accept(&mut self, door: usize) {
         for _ in 0..ACCEPTS_PER_TURN {
-            if !self.is_accepting() {
-                return;
+            if self.phase != Phase::Serving {
+                break;
             }
-            match self.server.listener.accept() {
-                Accepted::Client(client) => {
-                    self.server.recovered();
-                    self.welcome(client);
-                }
-                Accepted::Nobody => return,
-                Accepted::Exhausted(errno) => {
-                    self.server.complain("accept a client", errno.into());
-                    self.accept_at_ms = self.now.ms + EXHAUSTED_MS;
-                    return;
-                }
-            }
+            let clients = self.places.len();
+            let Some(client) = self.doors.accept(door, clients, self.now.ms) else { break };
+            self.welcome(client);
         }
+        self.note_clients();
+    }
+
+    /// Tells the other loops how many clients this one has.
+    fn note_clients(&self) {
+        self.server.crowd.note(self.server.index, self.places.len());
     }
 
     fn welcome(&mut self, client: Client) {
-        let key = self.places.insert(client);
+        let Some(client) = self.server.admit(client, self.server.desk()) else { return };
+        self.taken_on.fetch_add(1, Relaxed);
+        let key = self.places.insert(client, Presence::new(self.post));
         self.advance(key, Ready::default());
-        if self.places.get(key).is_some() {
-            self.newcomers.push(key);
-        }
     }
 
-    /// A client that has blocked for the first time, and was not asked for before.
+    /// A client that has to be watched from now on, and was not asked for before. One that never
+    /// has to be waited for itself, but for the store at most, is none.
     pub fn newcomer(&mut self) -> Option<Key> {
         self.newcomers.pop()
     }
@@ -163,8 +201,16 @@ impl<'a> Reactor<'a> {
         }
     }
 
-    /// Something became ready for a client: pays what it wants, until it would block.
+    /// Something became ready for a client: pays what it wants, until it would block. Should a bug
+    /// make that panic, one client suffers, not all of them.
     pub fn advance(&mut self, key: Key, ready: Ready) {
+        if catch_unwind(AssertUnwindSafe(|| self.pay_all(key, ready))).is_err() {
+            self.places.remove(key);
+            self.note_clients();
+        }
+    }
+
+    fn pay_all(&mut self, key: Key, ready: Ready) {
         let Some(place) = self.places.get_mut(key) else { return };
         place.has_input |= ready.read;
         place.is_ended |= ready.end;
@@ -194,6 +240,7 @@ impl<'a> Reactor<'a> {
             }
         }
         self.keep_deadlines();
+        self.doors.mind(self.places.len(), self.now.ms);
         self.store.check(self.now);
         self.store.flush(self.now);
         while let Some(((key, ticket), reply)) = self.store.reply(self.now) {
@@ -229,9 +276,9 @@ impl<'a> Reactor<'a> {
     /// The time until something is to be done although nothing becomes ready.
     fn patience(&self) -> Option<Timespec> {
         let log_ms = self.log.due_ms();
-        let accept_ms = (self.accept_at_ms > self.now.ms).then_some(self.accept_at_ms);
+        let doors_ms = self.doors.next_ms(self.now.ms);
         let eager_ms = (!self.eager.is_empty()).then_some(self.now.ms);
-        let times = [self.timers.next(), self.store.deadline_ms(), log_ms, accept_ms, eager_ms];
+        let times = [self.timers.next(), self.store.deadline_ms(), log_ms, doors_ms, eager_ms];
         let first_ms = times.into_iter().flatten().min()?;
         Some(clock::timespec(first_ms.saturating_sub(self.now.ms)))
     }
@@ -246,23 +293,33 @@ impl<'a> Reactor<'a> {
         }
         match place.connection.poll(&server.app, now) {
             Want::Read if !place.has_input => return Progress::Blocked(Blocked::Read),
-            Want::Read => place.read(&mut self.scratch),
+            Want::Read => place.read(server.habits.of(&mut self.scratch)),
             Want::Open(path, encodings) => {
                 place.connection.opened(server.site.file(&path, encodings, now));
+            }
+            Want::List(path, page) => {
+                place.connection.listed(server.site.list(&path, page, now));
             }
             Want::Ask(ticket, query) => {
                 self.store.ask((key, ticket), query, now);
                 return Progress::Blocked(Blocked::Store);
             }
             Want::Wait => return Progress::Blocked(Blocked::Store),
-            Want::Send(transmit) => return self.send(key, Outgoing::new(transmit)),
+            Want::Send(transmit) => return self.send(key, Outgoing::new(transmit, server.habits)),
             Want::Shutdown => place.client.stop_sending(),
-            Want::Close(_) => {
+            Want::Close(_) if place.has_unread() => place.connection.linger(),
+            Want::Close(why) => {
+                if why == Closing::TooSlow {
+                    place.client.give_up();
+                }
+                place.presence.ends(why);
                 let served = place.connection.unfinished();
                 if let Some(served) = served {
                     self.log.record(&served, place.client.peer, now);
                 }
                 self.places.remove(key);
+                self.note_clients();
+                self.doors.has_room();
                 return Progress::Gone;
             }
         }
@@ -297,6 +354,13 @@ impl<'a> Reactor<'a> {
     fn block(&mut self, key: Key, blocked: Blocked) {
         if let Some(place) = self.places.get_mut(key) {
             place.blocked = blocked;
+            if blocked != Blocked::Turn {
+                place.presence.waits(place.connection.deadline());
+            }
+            if matches!(blocked, Blocked::Read | Blocked::Write) && !place.is_watched {
+                place.is_watched = true;
+                self.newcomers.push(key);
+            }
         }
         self.arm(key);
     }

@@ -29,9 +29,9 @@
 //! MySQL, Java servers before 1.4, `ThreadingHTTPServer` of Python.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use super::blocking::Worker;
 use crate::client::Client;
@@ -41,22 +41,57 @@ use crate::store::pool::{Pool, STORE_LINES};
 /// A client's thread uses some 20 KiB; the rest is address space, and costs nothing.
 const STACK_BYTES: usize = 128 * 1024;
 
+/// Without room for another client, it is looked this often whether the server is to stop.
+const FULL: Duration = Duration::from_millis(100);
+
+/// How many clients have threads.
+#[derive(Default)]
+struct Clients {
+    count: Mutex<usize>,
+    left: Condvar,
+}
+
+impl Clients {
+    fn count(&self) -> MutexGuard<'_, usize> {
+        self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(&self) {
+        *self.count() += 1;
+    }
+
+    fn leave(&self) {
+        *self.count() -= 1;
+        self.left.notify_one();
+    }
+
+    /// Whether there may be one more, waited for a little.
+    fn has_room(&self, most: usize) -> bool {
+        let is_full = |count: &mut usize| *count >= most;
+        let waited = self.left.wait_timeout_while(self.count(), FULL, is_full);
+        *waited.unwrap_or_else(PoisonError::into_inner).0 < most
+    }
+}
+
 /// Serves until the server is to stop.
 pub fn run(server: &Server) -> io::Result<()> {
     let store = Pool::new(STORE_LINES);
-    let serving = AtomicUsize::new(0);
+    let clients = Clients::default();
     let serve = |client: Arc<Client>| {
         Worker::new(server, &store).serve(&client);
         drop(client);
-        serving.fetch_sub(1, Relaxed);
+        clients.leave();
     };
     // The scope ends when its last thread does.
     thread::scope(|scope| {
-        while !server.is_stopping() {
-            if serving.load(Relaxed) >= server.most_clients {
-                server.pause();
-            } else if let Some(client) = server.accept() {
-                serving.fetch_add(1, Relaxed);
+        while server.is_serving() {
+            if !clients.has_room(server.most_clients) {
+                continue;
+            }
+            if let Some(client) = server.accept()
+                && let Some(client) = server.admit(client, server.desk())
+            {
+                clients.enter();
                 // A client waits if there is no room for a thread just now.
                 let client = Arc::new(client);
                 while !server.is_stopping() {

@@ -4,42 +4,45 @@ use std::borrow::Cow;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lru::LruCache;
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::fs::{FileType, OFlags, Stat};
 use rustix::io::Errno;
-use zero_core::{Coding, Encoding, Encodings, Facts, Moment, NoAsset, SitePath};
+use zero_core::{Coding, Encoding, Encodings, Facts, Listing, Moment, NoAsset, SitePath};
 
 use super::asset::{Asset, Source, content_type};
 use super::file_name;
+use super::identity::Identity;
+use super::listing::Listings;
+use super::root::{Root, reason};
 
 /// Files up to this size are kept in memory and sent with their head in one call.
 const KEPT_FILE_BYTES: u64 = 64 * 1024;
 
-/// So much of files is kept at most.
+/// So much of files is kept at most, by all processes of a server together.
 const KEPT_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A path that costs this little to remember is counted as this much, so that many empty files, or
 /// large ones of which nothing is kept, are bounded too.
-const ENTRY_BYTES: u64 = 1024;
+pub(super) const ENTRY_BYTES: u64 = 1024;
 
 /// What is known of a file is looked at again when this old: a change shows within a second.
-const FRESH_MS: u64 = 900;
-
-/// Something on the way to a file may be renamed while it is opened (openat2(2)).
-const ATTEMPTS: usize = 8;
+pub(super) const FRESH_MS: u64 = 900;
 
 /// A folder of files.
 pub struct Folder {
-    root: OwnedFd,
+    root: Root,
     known: Mutex<Known>,
+    listings: Listings,
 }
 
 /// What is known of files: the least recently used is forgotten first.
 struct Known {
     files: LruCache<SitePath, File>,
     bytes: u64,
+    /// No more than this is kept.
+    most_bytes: u64,
 }
 
 /// What is known of a file.
@@ -55,33 +58,23 @@ struct File {
 #[derive(Clone)]
 struct Version {
     identity: Identity,
+    /// A change after it was read would have changed its times too: they are coarse.
+    is_settled: bool,
     /// It, if it is small.
     kept: Option<Asset>,
 }
 
-/// What changes when a file is changed or replaced.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Identity {
-    device: u64,
-    inode: u64,
-    len: u64,
-    modified_ns: i128,
-    changed_ns: i128,
-}
-
 impl Folder {
-    /// The files beneath a folder.
+    /// The files beneath a folder; also what symbolic links in it lead to, if it lies there too.
     ///
     /// # Errors
     ///
     /// Those of open(2): there is no such folder, or it may not be searched.
-    pub fn open(folder: &Path) -> io::Result<Folder> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = rustix::fs::open(folder, flags, Mode::empty())?;
-        // Not before Linux 5.6, and not everywhere in a container: better to say so now.
-        rustix::fs::openat2(&root, ".", flags, Mode::empty(), ResolveFlags::BENEATH)?;
-        let known = Known { files: LruCache::unbounded(), bytes: 0 };
-        Ok(Folder { root, known: Mutex::new(known) })
+    pub fn open(folder: &Path, symlinks: bool) -> io::Result<Folder> {
+        let root = Root::open(folder, symlinks)?;
+        let known =
+            Mutex::new(Known { files: LruCache::unbounded(), bytes: 0, most_bytes: KEPT_BYTES });
+        Ok(Folder { root, known, listings: Listings::new() })
     }
 
     /// Opens a file, in the coding that the client wants most of those that are there.
@@ -99,13 +92,29 @@ impl Folder {
             return Ok(asset);
         }
         // A coded version may be gone since it was looked at; the file itself was asked for.
-        let coded = encoding.and_then(|_| self.open_beneath(path, encoding).ok());
-        let (encoding, (file, stat)) = match coded {
+        let coded = encoding.map(|encoding| self.open_coded(path, encoding)).transpose()?;
+        let (encoding, (file, stat)) = match coded.flatten() {
             Some(coded) => (encoding, coded),
             None => (None, self.open_beneath(path, None)?),
         };
-        let facts = facts(path, Identity::of(&stat), Coding { encoding, varies }, now);
+        let facts = facts(path, Identity::of(&stat), Coding { encoding, varies });
         Ok(Asset::new(facts, Source::File(file)))
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &OwnedFd {
+        self.root.folder()
+    }
+
+    /// A page of what is in a folder.
+    pub fn list(&self, path: &SitePath, page: u32, now: Moment) -> Result<Arc<Listing>, NoAsset> {
+        self.listings.page(&self.root, path, page, now)
+    }
+
+    /// Keeps no more than a share of what one of so many processes may.
+    pub fn share_among(&self, processes: usize) {
+        self.lock().most_bytes = KEPT_BYTES / processes.max(1) as u64;
+        self.listings.share_among(processes);
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -122,23 +131,24 @@ impl Folder {
     /// of an earlier version of it, and is passed over.
     fn look(&self, path: &SitePath, now: Moment) -> Result<File, NoAsset> {
         let (plain, stat) = self.open_beneath(path, None)?;
-        let coded: Vec<_> = Encoding::ALL
-            .into_iter()
-            .filter_map(|encoding| Some((encoding, self.open_beneath(path, Some(encoding)).ok()?)))
-            // Many tools copy the time of a file to the second.
-            .filter(|(_, (_, coded))| coded.st_mtime >= stat.st_mtime)
-            .collect();
+        let identity = Identity::of(&stat);
+        let mut coded = Vec::new();
+        for encoding in Encoding::ALL {
+            let found = self.open_coded(path, encoding)?;
+            let is_current = |stat: &Stat| !Identity::of(stat).is_older_than(&identity);
+            coded.extend(found.filter(|(_, stat)| is_current(stat)).map(|found| (encoding, found)));
+        }
         let varies = !coded.is_empty();
         let before = self.lock().files.peek(path).cloned();
         let before = before.filter(|file| file.coded.is_empty() != varies);
         let version = |encoding, file: &OwnedFd, stat: &Stat| {
             let identity = Identity::of(stat);
             let same = before.as_ref().and_then(|before| before.version(encoding));
-            if let Some(same) = same.filter(|same| same.identity == identity) {
+            if let Some(same) = same.filter(|same| same.is_settled && same.identity == identity) {
                 return Ok(same.clone());
             }
             let coding = Coding { encoding, varies };
-            Ok(Version { identity, kept: keep(path, file, identity, coding, now)? })
+            Version::read(path, file, identity, coding, now)
         };
         let found = File {
             plain: version(None, &plain, &stat)?,
@@ -154,7 +164,21 @@ impl Folder {
         Ok(found)
     }
 
-    /// Opens a file with openat2(2), which refuses to leave the root by any way there is.
+    /// Opens a file in a coding, if it is there. If the machine is short of something nobody knows
+    /// that, and the file itself would go out as if there were no other.
+    fn open_coded(
+        &self,
+        path: &SitePath,
+        encoding: Encoding,
+    ) -> Result<Option<(OwnedFd, Stat)>, NoAsset> {
+        match self.open_beneath(path, Some(encoding)) {
+            Ok(found) => Ok(Some(found)),
+            Err(NoAsset::Busy) => Err(NoAsset::Busy),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Opens a file.
     fn open_beneath(
         &self,
         path: &SitePath,
@@ -165,28 +189,41 @@ impl Folder {
             name.to_mut().extend_from_slice(encoding.extension().as_bytes());
         }
         // A pipe that nobody writes to, or a terminal, must not hold us up.
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let beneath = ResolveFlags::BENEATH
-            | ResolveFlags::NO_SYMLINKS
-            | ResolveFlags::NO_MAGICLINKS
-            | ResolveFlags::NO_XDEV;
-        let open = || rustix::fs::openat2(&self.root, &*name, flags, Mode::empty(), beneath);
-        let passing = |opened: &Result<_, Errno>| matches!(opened, Err(Errno::AGAIN | Errno::INTR));
-        let opened = (0..ATTEMPTS).map(|_| open()).find(|opened| !passing(opened));
-        let file = opened.unwrap_or(Err(Errno::AGAIN)).map_err(|errno| match errno {
-            // Somebody holds a lease on the file, perhaps (fcntl(2)).
-            Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN => NoAsset::Busy,
-            Errno::IO => NoAsset::Unreadable,
-            // What does not exist, may not be read, or lies behind a link looks the same from
-            // outside.
-            _ => NoAsset::Missing,
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let (file, stat) = self.root.find(&name, flags).map_err(|errno| match errno {
+            Errno::NOENT if path.is_folder() => self.root.absence(&name),
+            errno => reason(errno),
         })?;
-        let stat = rustix::fs::fstat(&file).map_err(|_| NoAsset::Unreadable)?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => Ok((file, stat)),
             FileType::Directory if !path.is_folder() => Err(NoAsset::Folder),
             _ => Err(NoAsset::Missing),
         }
+    }
+}
+
+impl Version {
+    /// Reads a file into memory, if it is small.
+    fn read(
+        path: &SitePath,
+        file: &OwnedFd,
+        identity: Identity,
+        coding: Coding,
+        now: Moment,
+    ) -> Result<Version, NoAsset> {
+        if identity.len > KEPT_FILE_BYTES {
+            return Ok(Version { identity, is_settled: true, kept: None });
+        }
+        let bytes = read(file, identity.len).map_err(|_| NoAsset::Unreadable)?;
+        // It may have been changed meanwhile, or be changed again at once.
+        let after = rustix::fs::fstat(file).map_err(|_| NoAsset::Unreadable)?;
+        let is_settled = identity.is_settled(now) && Identity::of(&after) == identity;
+        // One that is being changed may have become shorter; what was read is what is sent.
+        let mut as_read = identity;
+        as_read.len = bytes.len() as u64;
+        let facts = facts(path, as_read, coding);
+        let kept = Some(Asset::new(facts, Source::Memory(Cow::Owned(bytes))));
+        Ok(Version { identity, is_settled, kept })
     }
 }
 
@@ -233,30 +270,12 @@ impl Known {
         self.take(&path);
         self.bytes += file.bytes();
         self.files.put(path, file);
-        while self.bytes > KEPT_BYTES
+        while self.bytes > self.most_bytes
             && let Some((_, oldest)) = self.files.pop_lru()
         {
             self.bytes -= oldest.bytes();
         }
     }
-}
-
-/// Reads a file into memory, if it is small.
-fn keep(
-    path: &SitePath,
-    file: &OwnedFd,
-    identity: Identity,
-    coding: Coding,
-    now: Moment,
-) -> Result<Option<Asset>, NoAsset> {
-    if identity.len > KEPT_FILE_BYTES {
-        return Ok(None);
-    }
-    let bytes = read(file, identity.len).map_err(|_| NoAsset::Unreadable)?;
-    // A file that is being changed may have become shorter; what was read is what is sent.
-    let as_read = Identity { len: bytes.len() as u64, ..identity };
-    let facts = facts(path, as_read, coding, now);
-    Ok(Some(Asset::new(facts, Source::Memory(Cow::Owned(bytes)))))
 }
 
 /// The first `len` bytes of a file, or all that there are.
@@ -273,23 +292,60 @@ fn read(file: &OwnedFd, len: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn facts(path: &SitePath, identity: Identity, coding: Coding, now: Moment) -> Facts {
-    let tag = format!("{:x}-{:x}", identity.len, identity.modified_ns);
-    let modified_s = u64::try_from(identity.modified_ns / 1_000_000_000).unwrap_or(0);
-    // No file is newer than the answer that it is sent in (RFC 9110 §8.8.2.1).
-    let modified_s = modified_s.min(now.unix_s);
-    Facts::new(identity.len, modified_s, &tag, &content_type(&file_name(path)), coding)
+fn facts(path: &SitePath, identity: Identity, coding: Coding) -> Facts {
+    let (modified_s, content_type) = (identity.modified_unix_s(), content_type(&file_name(path)));
+    Facts::new(identity.len, modified_s, &identity.tag(), &content_type, coding)
 }
 
-impl Identity {
-    fn of(stat: &Stat) -> Identity {
-        let ns = |seconds: i64, ns: i64| i128::from(seconds) * 1_000_000_000 + i128::from(ns);
-        Identity {
-            device: stat.st_dev,
-            inode: stat.st_ino,
-            len: stat.st_size as u64,
-            modified_ns: ns(stat.st_mtime, stat.st_mtime_nsec as i64),
-            changed_ns: ns(stat.st_ctime, stat.st_ctime_nsec as i64),
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::site::{Content, builtin_template};
+    use std::fs;
+    use zero_core::{App, Connection, Limits, Templates, Want};
+
+    /// The path of a page, as the core makes it.
+    fn path() -> SitePath {
+        let load = |name: &str| Ok::<_, zero_core::app::BadTemplate>(builtin_template(name).into());
+        let templates = Templates::load(load).unwrap();
+        let app = App { templates, limits: Limits::default(), guestbook: false, listing: false };
+        let mut connection = Connection::<Asset>::new();
+        assert!(matches!(connection.poll(&app, Moment::default()), Want::Read));
+        connection.received(b"GET /page HTTP/1.0\r\n\r\n");
+        match connection.poll(&app, Moment::default()) {
+            Want::Open(path, _) => path,
+            want => panic!("{want:?}"),
         }
+    }
+
+    /// A file that is written twice within a tick of the clock has the same times afterwards.
+    #[test]
+    fn what_was_read_too_soon_after_a_change_is_read_again() {
+        let root = std::env::temp_dir().join(format!("zerohttpd-settled-{}", std::process::id()));
+        fs::create_dir_all(&root).unwrap();
+        fs::write(root.join("page"), "now").unwrap();
+        let (folder, path) = (Folder::open(&root, false).unwrap(), path());
+        let show = |now| match folder.file(&path, Encodings::default(), now).unwrap().content() {
+            Content::Memory(bytes) => bytes.to_vec(),
+            Content::File(_) => panic!("a small file that is not kept"),
+        };
+        let mut now = crate::clock::now();
+        assert_eq!(show(now), b"now");
+        let earlier = folder.lock().files.get(&path).cloned().unwrap();
+        assert!(!earlier.plain.is_settled, "it was written just now");
+        for (is_settled, text) in [(true, "old"), (false, "now")] {
+            let old = Facts::new(3, 0, "0", "text/plain", Coding::default());
+            let kept = Some(Asset::new(old, Source::Memory(Cow::Borrowed(b"old"))));
+            let mut known = earlier.clone();
+            known.plain = Version { is_settled, kept, ..known.plain };
+            folder.lock().put(path.clone(), known);
+            now.ms += FRESH_MS;
+            assert_eq!(show(now), text.as_bytes());
+        }
+        now.unix_s += 3;
+        now.ms += FRESH_MS;
+        assert_eq!(show(now), b"now");
+        assert!(folder.lock().files.get(&path).unwrap().plain.is_settled, "read after a while");
+        fs::remove_dir_all(&root).unwrap();
     }
 }

@@ -159,6 +159,24 @@ impl Address {
         })
     }
 
+    /// An address that a predecessor has found for this choice; nothing where none has to be found.
+    pub fn found(choice: &Choice, at: SocketAddr) -> Option<Address> {
+        match choice {
+            Choice::Redis { credentials, .. } => {
+                Some(Address { place: Place::Tcp(at), credentials: credentials.clone() })
+            }
+            Choice::RedisUnix { .. } | Choice::Embedded(_) => None,
+        }
+    }
+
+    /// Its place, if it is reached by TCP.
+    pub fn tcp(&self) -> Option<SocketAddr> {
+        match &self.place {
+            Place::Tcp(address) => Some(*address),
+            Place::Unix(_) => None,
+        }
+    }
+
     /// What the store asks of those who connect.
     pub fn credentials(&self) -> &Credentials {
         &self.credentials

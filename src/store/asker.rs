@@ -35,6 +35,19 @@ impl Lines for OwnLine {
     }
 }
 
+/// What is given back is closed: a connection for each question.
+pub struct UsedOnce<L>(pub L);
+
+impl<L: Lines> Lines for UsedOnce<L> {
+    fn take(&mut self, until_ms: u64) -> Result<Option<Line>, StoreDown> {
+        self.0.take(until_ms)
+    }
+
+    fn give_back(&mut self, _line: Option<Line>) {
+        self.0.give_back(None);
+    }
+}
+
 /// Asks a question, and waits for the answer until `until_ms` of the monotonic clock.
 pub fn ask(
     lines: &mut dyn Lines,
@@ -42,8 +55,20 @@ pub fn ask(
     query: Query,
     until_ms: u64,
 ) -> Result<Reply, StoreDown> {
+    let asked_ms = clock::now().ms;
+    let reply = ask_on_a_line(lines, (address, gate), query, until_ms);
+    gate.count(&reply, asked_ms, clock::now().ms);
+    reply
+}
+
+fn ask_on_a_line(
+    lines: &mut dyn Lines,
+    (address, gate): (&Address, Gate),
+    query: Query,
+    until_ms: u64,
+) -> Result<Reply, StoreDown> {
     let idle = lines.take(until_ms)?.filter(Line::is_fresh);
-    let line = match idle.map_or_else(|| open(address, gate, until_ms), Ok) {
+    let mut line = match idle.map_or_else(|| open(address, gate, until_ms), Ok) {
         Ok(line) => line,
         Err(why) => {
             lines.give_back(None);

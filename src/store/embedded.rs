@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::{Errno, retry_on_intr};
 
+use crate::sandbox::Sandbox;
 use crate::sys::unix_socket;
 
 mod client;
@@ -54,19 +55,20 @@ pub fn socket_path(file: &Path) -> PathBuf {
 /// # Errors
 ///
 /// One sentence that says what cannot be used, and what to do.
-pub fn run(file: &Path) -> Result<Infallible, String> {
-    let service = start(file, &mut io::stdout())?;
+pub fn run(file: &Path, sandbox: Sandbox) -> Result<Infallible, String> {
+    let service = start(file, sandbox, &mut io::stdout())?;
     service
         .serve()
         .map_err(|e| format!("the store of {} cannot wait for clients: {e}", file.display()))
 }
 
 /// Does everything up to listening, and tells `parent` how far it is.
-fn start(file: &Path, parent: &mut impl Write) -> Result<Service, String> {
+fn start(file: &Path, sandbox: Sandbox, parent: &mut impl Write) -> Result<Service, String> {
     // SQLite would take a name like `file:x` for more than a name.
     let file = &std::path::absolute(file)
         .map_err(|e| format!("cannot use {:?} as a file: {e}; name another", file.display()))?;
     make_folder(file)?;
+    crate::sandbox::confine_store(sandbox, folder_of(file))?;
     let lock = lock(file, || tell(parent, "standby"))?;
     let database = Database::new(schema::open(file)?);
     let path = socket_path(file);
@@ -83,10 +85,14 @@ fn tell(parent: &mut impl Write, word: &str) {
 }
 
 fn make_folder(file: &Path) -> Result<(), String> {
-    let folder = file.parent().unwrap_or(Path::new("/"));
+    let folder = folder_of(file);
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|e| {
         format!("cannot make the folder {}: {e}; make it, or name another file", folder.display())
     })
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent().unwrap_or(Path::new("/"))
 }
 
 /// Waits until no other process serves `file`; the lock ends with this process, however it ends.

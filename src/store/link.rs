@@ -5,6 +5,7 @@
 //! [`Gate`] lets it.
 
 use std::collections::VecDeque;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
@@ -20,10 +21,18 @@ pub struct Link<'a, K> {
     address: &'a Address,
     gate: Gate,
     timeout_ms: u64,
-    line: Option<OpenLine<K>>,
-    replies: VecDeque<(K, Result<Reply, StoreDown>)>,
+    /// It stays open while nobody waits.
+    keeps: bool,
+    line: Option<OpenLine<Asker<K>>>,
+    replies: VecDeque<(Asker<K>, Result<Reply, StoreDown>)>,
     /// Counts connections, so that a loop knows when there is a new socket to watch.
     generation: u64,
+}
+
+/// Whose question it was, and when it was asked.
+struct Asker<K> {
+    key: K,
+    asked_ms: u64,
 }
 
 struct OpenLine<K> {
@@ -38,7 +47,13 @@ struct OpenLine<K> {
 impl<'a, K> Link<'a, K> {
     /// A link that connects when it is first needed, and gives the store `timeout_ms` to answer.
     pub fn new(address: &'a Address, gate: Gate, timeout_ms: u64) -> Link<'a, K> {
-        Link { address, gate, timeout_ms, line: None, replies: VecDeque::new(), generation: 0 }
+        let replies = VecDeque::new();
+        Link { address, gate, timeout_ms, keeps: true, line: None, replies, generation: 0 }
+    }
+
+    /// Closes the connection whenever all who have asked are answered.
+    pub fn closing(self) -> Link<'a, K> {
+        Link { keeps: false, ..self }
     }
 
     /// The socket to watch for both directions, and a number that changes with it.
@@ -65,13 +80,14 @@ impl<'a, K> Link<'a, K> {
         if self.line.is_none() && self.gate.is_open(now.ms) {
             self.connect(now);
         }
+        let asker = Asker { key, asked_ms: now.ms };
         match &mut self.line {
-            None => self.replies.push_back((key, Err(StoreDown::Unreachable))),
+            None => self.replies.push_back((asker, Err(StoreDown::Unreachable))),
             Some(line) => {
                 if !line.dialogue.owes() {
                     line.give_up_at_ms = now.ms + self.timeout_ms;
                 }
-                line.dialogue.ask(key, query);
+                line.dialogue.ask(asker, query);
             }
         }
     }
@@ -79,7 +95,14 @@ impl<'a, K> Link<'a, K> {
     /// The next answer that has come.
     pub fn reply(&mut self, now: Moment) -> Option<(K, Result<Reply, StoreDown>)> {
         let from_line = self.line.as_mut().and_then(|line| line.dialogue.reply());
-        let (key, reply) = from_line.or_else(|| self.replies.pop_front())?;
+        let Some((asker, reply)) = from_line.or_else(|| self.replies.pop_front()) else {
+            if !self.keeps && self.line.as_ref().is_some_and(|line| !line.dialogue.owes()) {
+                self.line = None;
+            }
+            return None;
+        };
+        let Asker { key, asked_ms } = asker;
+        self.gate.count(&reply, asked_ms, now.ms);
         match reply {
             Ok(_) => self.gate.answered(),
             Err(why @ StoreDown::Refused) => drop(self.gate.say(why, now.ms)),
@@ -105,7 +128,7 @@ impl<'a, K> Link<'a, K> {
     }
 
     /// Something has come, if only the end.
-    pub fn readable(&mut self, scratch: &mut [u8], now: Moment) {
+    pub fn readable(&mut self, scratch: &mut [MaybeUninit<u8>], now: Moment) {
         let Some(line) = &mut self.line else { return };
         let before = line.dialogue.pending();
         match line.read(scratch) {
@@ -120,7 +143,8 @@ impl<'a, K> Link<'a, K> {
 
     /// Gives up a store that has been asked and says nothing.
     pub fn check(&mut self, now: Moment) {
-        let overdue = |line: &OpenLine<K>| line.dialogue.owes() && line.give_up_at_ms <= now.ms;
+        let overdue =
+            |line: &OpenLine<Asker<K>>| line.dialogue.owes() && line.give_up_at_ms <= now.ms;
         if self.line.as_ref().is_some_and(overdue) {
             self.fail(StoreDown::TimedOut, now);
         }
@@ -173,13 +197,14 @@ impl<K> OpenLine<K> {
     }
 
     /// Reads what has come.
-    fn read(&mut self, scratch: &mut [u8]) -> Result<(), StoreDown> {
+    fn read(&mut self, scratch: &mut [MaybeUninit<u8>]) -> Result<(), StoreDown> {
+        let room = scratch.len();
         loop {
             match net::recv(&self.socket, &mut *scratch, RecvFlags::empty()) {
-                Ok((0, _)) => return Err(StoreDown::Broken),
-                Ok((count, _)) => {
-                    self.dialogue.received(&scratch[..count])?;
-                    if count < scratch.len() {
+                Ok((([], _), _)) => return Err(StoreDown::Broken),
+                Ok(((bytes, _), _)) => {
+                    self.dialogue.received(bytes)?;
+                    if bytes.len() < room {
                         return Ok(());
                     }
                 }

@@ -1,12 +1,14 @@
-//! What is done once: opening, binding and checking at the start, accounting at the end.
+//! Opening and checking what servers are made of.
 
-use std::io::{self, IsTerminal};
+use std::io;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use rustix::fs::{Access, AtFlags};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use zero_core::app::BadTemplate;
 use zero_core::store::StoreDown;
@@ -15,17 +17,19 @@ use zero_core::{App, Templates};
 use crate::arch::Workers;
 use crate::cli::Options;
 use crate::clock;
+use crate::crowd::Crowd;
 use crate::listener::Listener;
-use crate::log::{Format, Sink};
+use crate::log::{self, Format, Sink};
+use crate::sandbox;
 use crate::scoreboard::Scoreboard;
 use crate::server::Server;
 use crate::site::{self, Site};
 use crate::store::address::{Address, Choice};
-use crate::store::embedded;
 use crate::store::line::Line;
-use crate::sys::wait::Used;
 
-/// Descriptors that are not clients: for listening, for the store, for files, log and root.
+use super::{privileges, sockets};
+
+/// Descriptors that are neither clients nor for listening: for the store, for files, log and root.
 const OWN_DESCRIPTORS: u64 = 64;
 
 /// How long a store may take to answer at the start.
@@ -34,68 +38,151 @@ const STORE_START_MS: u64 = 5000;
 /// Says that it waits for the store when that takes longer than this.
 const PATIENCE_MS: u64 = 1000;
 
-/// One socket for each process that accepts on its own, all bound to the same address.
-pub fn listeners(options: &Options) -> Result<Vec<Listener>, String> {
-    let count = match options.arch.workers {
-        Workers::Processes => options.workers,
-        Workers::None | Workers::Pool => 1,
-    };
-    let bind = |address, shared| {
-        Listener::bind(address, options.backlog, shared)
-            .map_err(|error| format!("can't listen on {address}: {}", bind_advice(&error)))
-    };
-    let alone = bind(options.address, false)?;
-    if count == 1 {
-        return Ok(vec![alone]);
-    }
-    // Sockets that share a port would share it with those of another server of ours too. That one
-    // could be bound alone shows that there is none; it also has the port that the kernel chose.
-    let address = alone.address().map_err(|error| error.to_string())?;
-    drop(alone);
-    (0..count).map(|_| bind(address, true)).collect()
+/// What all servers have in common.
+pub struct Shared<'a> {
+    /// Standard output, if the log goes there.
+    pub output: Option<&'a OwnedFd>,
+    pub scoreboard: Scoreboard,
+    pub generation: u64,
+    pub stop: Arc<OwnedFd>,
+    pub succeeded: Arc<OwnedFd>,
 }
 
-fn bind_advice(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => "something else does already; choose another port".into(),
-        io::ErrorKind::PermissionDenied => "ports below 1024 need root; choose a higher one".into(),
-        io::ErrorKind::AddrNotAvailable => "this machine has no such address; see `ip addr`".into(),
-        _ => error.to_string(),
-    }
-}
-
-/// Servers that are ready to accept, one on each of these sockets.
+/// A generation of servers that are ready to accept.
 pub fn servers(
     options: &Options,
-    listeners: Vec<Listener>,
-    stop: OwnedFd,
-    scoreboard: Scoreboard,
+    listeners: &[Arc<Listener>],
+    store: Address,
+    shared: Shared<'_>,
 ) -> Result<Vec<Server>, String> {
-    let site = match &options.root {
-        None => Site::builtin(),
-        Some(folder) => Site::open(folder).map_err(|error| no_folder("site", folder, &error))?,
-    };
-    let log = Sink::open(options.log_file.as_deref(), options.log_format).map_err(|error| {
-        let file = options.log_file.as_deref().unwrap_or(Path::new("standard output"));
-        format!("can't log to {}: {error}", file.display())
-    })?;
-    let app = App { templates: templates(options)?, limits: options.limits.clone() };
-    let (app, site, log, stop) = (Arc::new(app), Arc::new(site), Arc::new(log), Arc::new(stop));
-    let store = store(options)?;
-    let most_clients = most_clients();
-    let server = |listener| Server {
-        listener,
-        app: app.clone(),
-        site: site.clone(),
+    let content = content(options, open_log(options, shared.output)?)?;
+    for listener in listeners {
+        listener
+            .bound_delivery(&options.limits)
+            .map_err(|error| format!("can't bound the time of delivery: {error}"))?;
+    }
+    let most_clients =
+        most_clients(listeners.len()).min(options.clients.clients.unwrap_or(usize::MAX));
+    let count = sockets::servers(options, listeners.len());
+    content.site.share_among(count);
+    let crowd = Crowd::new(options.clients, count)
+        .map_err(|error| format!("can't share memory: {error}"))?;
+    let crowd = Arc::new(crowd);
+    let server = |index: usize| Server {
+        listener: listeners[index % listeners.len()].clone(),
+        listeners: listeners.to_vec(),
+        sharing: options.sharing,
+        app: content.app.clone(),
+        site: content.site.clone(),
         store: store.clone(),
-        log: log.clone(),
-        scoreboard,
-        stop: stop.clone(),
+        log: content.log.clone(),
+        habits: options.habits,
+        scoreboard: shared.scoreboard,
+        generation: shared.generation,
+        index,
+        crowd: crowd.clone(),
+        stop: shared.stop.clone(),
+        succeeded: shared.succeeded.clone(),
         workers: if options.arch.workers == Workers::Pool { options.workers } else { 1 },
         most_clients,
         exhausted: AtomicBool::new(false),
     };
-    Ok(listeners.into_iter().map(server).collect())
+    Ok((0..count).map(server).collect())
+}
+
+/// What is served, and where that is logged.
+struct Content {
+    app: Arc<App>,
+    site: Arc<Site>,
+    log: Arc<Sink>,
+}
+
+/// Opens everything as it is now.
+fn content(options: &Options, log: Sink) -> Result<Content, String> {
+    let site = match &options.root {
+        None => Site::builtin(),
+        Some(folder) => Site::open(folder, options.symlinks)
+            .map_err(|error| no_folder("site", folder, &error))?,
+    };
+    let app = App {
+        templates: templates(options)?,
+        limits: options.limits.clone(),
+        guestbook: true,
+        listing: options.listing,
+    };
+    Ok(Content { app: Arc::new(app), site: Arc::new(site), log: Arc::new(log) })
+}
+
+fn open_log(options: &Options, output: Option<&OwnedFd>) -> Result<Sink, String> {
+    match &options.log_file {
+        Some(file) => Sink::open(file, options.log_format),
+        None => Sink::onto_output(output, options.log_format),
+    }
+    .map_err(|error| no_log(options, &error))
+}
+
+fn no_log(options: &Options, error: &io::Error) -> String {
+    let file = options.log_file.as_deref().unwrap_or(Path::new("standard output"));
+    format!("can't log to {}: {error}", file.display())
+}
+
+/// Standard output, if the log goes there. It is kept for all generations of servers: once root was
+/// given up it might not be opened again.
+///
+/// # Errors
+///
+/// It can't be written to without being waited for.
+pub fn output(options: &Options) -> Result<Option<OwnedFd>, String> {
+    if options.log_file.is_some() || options.log_format == Format::Off {
+        return Ok(None);
+    }
+    match log::standard_output() {
+        Ok(output) => Ok(Some(output)),
+        Err(errno) => Err(format!("{}; name --log-file", no_log(options, &errno.into()))),
+    }
+}
+
+/// Whether it could be served as the options say: everything is looked at, nothing is started or
+/// made. Not looked at are the address, which may be in use by who asks, and whether Redis answers.
+pub fn check(options: &Options) -> Result<(), String> {
+    privileges::reduce(options)?;
+    let silent = Sink::onto_output(None, Format::Off).map_err(|error| no_log(options, &error))?;
+    content(options, silent)?;
+    if let Some(file) = &options.log_file {
+        could_write(file).map_err(|error| no_log(options, &error))?;
+    }
+    if let Choice::Embedded(file) = &options.store {
+        // Its folders are made if need be. Whether the file is good is for the store to say.
+        std::path::absolute(file)
+            .and_then(|file| could_use(file.ancestors().skip(1)))
+            .map_err(|error| format!("can't keep the store in {}: {error}", file.display()))?;
+    }
+    resolve(options)?;
+    sandbox::check(options.sandbox)?;
+    say!("zerohttpd: the options, the site and the templates are good");
+    Ok(())
+}
+
+/// Whether a file could be written to, or made.
+fn could_write(file: &Path) -> io::Result<()> {
+    match file.try_exists()? {
+        true if file.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        true => may(file, Access::WRITE_OK),
+        false => could_use(std::path::absolute(file)?.ancestors().skip(1).take(1)),
+    }
+}
+
+/// Whether files could be made in the first of these folders that there is.
+fn could_use<'a>(mut folders: impl Iterator<Item = &'a Path>) -> io::Result<()> {
+    let folder = folders.find(|folder| folder.exists()).ok_or(io::ErrorKind::NotFound)?;
+    match folder.is_dir() {
+        true => may(folder, Access::WRITE_OK | Access::EXEC_OK),
+        false => Err(io::ErrorKind::NotADirectory.into()),
+    }
+}
+
+fn may(path: &Path, access: Access) -> io::Result<()> {
+    Ok(rustix::fs::accessat(rustix::fs::CWD, path, access, AtFlags::EACCESS)?)
 }
 
 fn no_folder(what: &str, folder: &Path, error: &io::Error) -> String {
@@ -133,19 +220,34 @@ impl From<BadTemplate> for TemplateError {
 }
 
 /// As many clients as the process may have descriptors for; it is given all that it can get.
-fn most_clients() -> usize {
+fn most_clients(listeners: usize) -> usize {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     let _ = setrlimit(Resource::Nofile, limit);
     let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let own = OWN_DESCRIPTORS.min(descriptors / 4);
+    let own = (OWN_DESCRIPTORS + listeners as u64).min(descriptors / 4);
     usize::try_from(descriptors.saturating_sub(own).max(1)).unwrap_or(usize::MAX)
 }
 
-/// The address at which the store answers.
-fn store(options: &Options) -> Result<Address, String> {
+fn resolve(options: &Options) -> Result<Vec<Address>, String> {
     let addresses = Address::resolve(&options.store)
         .map_err(|error| format!("can't find the store {}: {error}", shown(&options.store)))?;
+    let nowhere = || format!("the store {} has no address", shown(&options.store));
+    if addresses.is_empty() { Err(nowhere()) } else { Ok(addresses) }
+}
+
+/// The address of the store for whoever takes over: as the predecessor found it, be it there just
+/// now or not. Neither a resolver nor the store is waited for, as clients wait meanwhile.
+pub fn store_as_before(options: &Options, at: Option<SocketAddr>) -> Result<Address, String> {
+    match at.and_then(|at| Address::found(&options.store, at)) {
+        Some(address) => Ok(address),
+        None => Ok(resolve(options)?.swap_remove(0)),
+    }
+}
+
+/// The address at which the store answers.
+pub fn store(options: &Options) -> Result<Address, String> {
+    let addresses = resolve(options)?;
     let start_ms = clock::now().ms;
     let mut said = false;
     let mut reason = StoreDown::Unreachable;
@@ -180,71 +282,12 @@ fn store_advice(reason: StoreDown) -> &'static str {
 }
 
 /// The store's name, without its password.
-fn shown(choice: &Choice) -> String {
+pub fn shown(choice: &Choice) -> String {
     match choice {
         Choice::Redis { host, port, credentials } => {
             format!("redis://{host}:{port}/{}", credentials.database)
         }
         Choice::RedisUnix { socket, .. } => format!("redis+unix://{}", socket.display()),
         Choice::Embedded(file) => format!("embedded:{}", file.display()),
-    }
-}
-
-/// Says what serves, where, and how to stop it.
-pub fn announce(options: &Options, server: &Server) {
-    let bold = |text: &str| match io::stderr().is_terminal() {
-        true => format!("\x1b[1m{text}\x1b[0m"),
-        false => text.to_owned(),
-    };
-    let folder = |folder: &Option<std::path::PathBuf>| match folder {
-        Some(folder) => folder.display().to_string(),
-        None => "compiled in".into(),
-    };
-    let workers = match (options.arch.workers, options.workers) {
-        (Workers::None, _) => String::new(),
-        (Workers::Pool, count) => format!(", {count} workers"),
-        (Workers::Processes, 1) => ", 1 process".into(),
-        (Workers::Processes, count) => format!(", {count} processes"),
-    };
-    say!("zerohttpd: {}{workers}: {}", bold(options.arch.name), options.arch.idea);
-    if let Ok(mut address) = server.listener.address() {
-        let everywhere = address.ip().is_unspecified();
-        if everywhere {
-            address.set_ip(match address.ip().is_ipv4() {
-                true => std::net::Ipv4Addr::LOCALHOST.into(),
-                false => std::net::Ipv6Addr::LOCALHOST.into(),
-            });
-        }
-        let also = if everywhere { " (and every other address of this machine)" } else { "" };
-        say!("  address    {}{also}", bold(&format!("http://{address}/")));
-    }
-    say!("  site       {}", folder(&options.root));
-    say!("  templates  {}", folder(&options.templates));
-    say!("  guestbook  {}", shown(&options.store));
-    if let Choice::Embedded(file) = &options.store {
-        say!("             redis-cli -s {}", embedded::socket_path(file).display());
-    }
-    match (options.log_format, &options.log_file) {
-        (Format::Off, _) => say!("  log        off"),
-        (_, Some(file)) => say!("  log        {}", file.display()),
-        (_, None) => say!("  log        standard output"),
-    }
-    say!("  Ctrl-C stops it");
-}
-
-/// Says what was served and what that cost, as the original did.
-pub fn account(options: &Options, scoreboard: Scoreboard, used: Used) {
-    let seconds = |time: Duration| time.as_secs_f64();
-    let requests = scoreboard.requests.load(Relaxed);
-    say!("\nzerohttpd: {}: {requests} requests served", options.arch.name);
-    say!(
-        "  CPU time   {:.2} s user, {:.2} s system, children included; the store not",
-        seconds(used.user),
-        seconds(used.system)
-    );
-    say!("  memory     {:.1} MiB, the most of one process", used.peak_kib as f64 / 1024.0);
-    let lost = scoreboard.log_lines_lost.load(Relaxed);
-    if lost > 0 {
-        say!("  log        {lost} lines lost: nobody took them, or the disk is full");
     }
 }

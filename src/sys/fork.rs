@@ -4,7 +4,7 @@ use std::io;
 
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 
-use super::{check, signal};
+use super::check;
 
 /// On which side of a fork we are.
 pub enum Fork {
@@ -14,11 +14,8 @@ pub enum Fork {
     Child,
 }
 
-/// Makes a child of this process.
-///
-/// The child hears neither Ctrl-C nor SIGTERM, which may come to all processes of a group: it is
-/// for the supervisor to have it stop. It ends when its parent
-/// ends, however that comes about: `PR_SET_PDEATHSIG` in prctl(2).
+/// Makes a child of this process, which ends when its parent ends, however that comes about:
+/// `PR_SET_PDEATHSIG` in prctl(2).
 ///
 /// # Errors
 ///
@@ -30,9 +27,6 @@ pub fn fork() -> io::Result<Fork> {
     match check(unsafe { libc::fork() })? {
         0 => {
             end_with(parent);
-            signal::unblock_all();
-            signal::ignore(Signal::INT);
-            signal::ignore(Signal::TERM);
             Ok(Fork::Child)
         }
         pid => Ok(Pid::from_raw(pid).map_or(Fork::Child, Fork::Parent)),

@@ -4,9 +4,15 @@
 //! owned or borrowed ones. Everything else that the program asks of the kernel goes through
 //! `rustix`, whose calls are the system calls of the same names.
 
+pub mod cpu_clock;
+pub mod defer_accept;
 pub mod fork;
+pub mod inherited;
+pub mod notsent_lowat;
+pub mod parent;
 pub mod shared_memory;
 pub mod signal;
+pub mod source_address;
 pub mod unix_socket;
 pub mod wait;
 

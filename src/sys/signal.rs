@@ -1,12 +1,16 @@
 //! sigaction(2), sigprocmask(2) and signalfd(2): signals as something to read, or to be woken by.
 
 use std::io;
-use std::mem::MaybeUninit;
+use std::mem::{MaybeUninit, offset_of};
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 
 use super::check;
+
+/// What a terminal sends to all processes, or a user by mistake to another than the supervisor.
+pub const MEANT_FOR_SUPERVISOR: &[Signal] =
+    &[Signal::TERM, Signal::QUIT, Signal::INT, Signal::HUP, Signal::USR1, Signal::USR2];
 
 /// Ignores a signal.
 pub fn ignore(signal: Signal) {
@@ -27,11 +31,31 @@ fn handle(signal: Signal, handler: libc::sighandler_t) {
     unsafe { libc::sigaction(signal.as_raw(), &raw const action, std::ptr::null_mut()) };
 }
 
+/// Whether a signal is ignored: by who started this process, if by nobody since (nohup(1)).
+pub fn is_ignored(signal: Signal) -> bool {
+    // SAFETY: all zeroes are a valid sigaction; without a new action, the call only writes there.
+    let action = unsafe {
+        let mut action: libc::sigaction = MaybeUninit::zeroed().assume_init();
+        libc::sigaction(signal.as_raw(), std::ptr::null(), &raw mut action);
+        action
+    };
+    action.sa_sigaction == libc::SIG_IGN
+}
+
 /// Lets every signal through again, for a child of a process that reads its signals.
 pub fn unblock_all() {
     let none = set_of(&[]);
     // SAFETY: the pointer is to an initialised set, which lives through the call.
     unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut()) };
+}
+
+/// Who has sent a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// The kernel, of itself.
+    Kernel,
+    /// A process; none that this one could name, if it is of another namespace.
+    Process(Option<Pid>),
 }
 
 /// Signals that are read instead of being delivered.
@@ -57,12 +81,24 @@ impl Signals {
 
     /// The next signal that has come.
     pub fn next(&self) -> Option<Signal> {
-        const SIZE: usize = size_of::<libc::signalfd_siginfo>();
-        let mut record = [0; SIZE];
+        self.next_with_sender().map(|(signal, _)| signal)
+    }
+
+    /// The next signal that has come, and who has sent it.
+    pub fn next_with_sender(&self) -> Option<(Signal, Sender)> {
+        type Record = libc::signalfd_siginfo;
+        let mut record = [0; size_of::<Record>()];
         let count = rustix::io::read(&self.0, &mut record).ok()?;
-        // The number of the signal comes first in the record.
-        let number = i32::from_ne_bytes(record[..4].try_into().ok()?);
-        (count == SIZE).then(|| Signal::from_named_raw(number)).flatten()
+        let number = |at: usize| {
+            let bytes = record.get(at..)?.first_chunk::<4>()?;
+            Some(i32::from_ne_bytes(*bytes))
+        };
+        let signal = Signal::from_named_raw(number(offset_of!(Record, ssi_signo))?)?;
+        let sender = match number(offset_of!(Record, ssi_code))? {
+            libc::SI_KERNEL => Sender::Kernel,
+            _ => Sender::Process(Pid::from_raw(number(offset_of!(Record, ssi_pid))?)),
+        };
+        (count == record.len()).then_some((signal, sender))
     }
 }
 

@@ -1,8 +1,10 @@
 //! Files that change, come and go while they are served.
 
-use std::fs;
+use std::fs::{self, File};
+use std::time::{Duration, SystemTime};
 
-use crate::support::{Server, Store, TempDir, for_each_architecture, wait_until};
+use crate::support::script::Answer;
+use crate::support::{Client, Server, Store, TempDir, for_each_architecture, wait_until};
 
 #[test]
 fn changed_and_added_files_show_and_vanished_ones_are_gone() {
@@ -36,5 +38,83 @@ fn changed_and_added_files_show_and_vanished_ones_are_gone() {
         wait_until("a vanished file that is not found", || body("/page.txt").0 == 404);
         fs::remove_file(root.join("index.html")).expect("a file is removed");
         wait_until("a vanished index that is not found", || body("/").0 == 404);
+    });
+}
+
+/// Gives a file a time of modification.
+fn date(root: &TempDir, name: &str, time: SystemTime) {
+    let file = File::options().write(true).open(root.join(name)).expect("a file");
+    file.set_modified(time).expect("a time");
+}
+
+fn get_if(client: &mut Client, target: &str, condition: &str) -> Answer {
+    client.send(format!("GET {target} HTTP/1.1\r\nHost: test\r\n{condition}\r\n\r\n"));
+    client.answer()
+}
+
+fn tag(answer: &Answer) -> String {
+    let tag = answer.field("ETag").expect("one").expect("a tag");
+    String::from_utf8(tag.to_vec()).expect("a tag of ASCII")
+}
+
+/// As where all that is installed has the one time of its release.
+#[test]
+fn a_file_replaced_by_one_of_its_length_and_time_has_another_tag() {
+    let release = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
+    for_each_architecture(|arch| {
+        let (root, store) = (TempDir::new(), Store::embedded());
+        for (name, len) in [("small.txt", 4), ("large.txt", 100_000)] {
+            root.write(name, "1".repeat(len));
+            root.write(&format!("new-{name}"), "2".repeat(len));
+            date(&root, name, release);
+            date(&root, &format!("new-{name}"), release);
+        }
+        let folder = root.path().display().to_string();
+        let server = Server::start(arch, &store.url(), &["--root", &folder]);
+        let mut client = server.client();
+        for name in ["small.txt", "large.txt"] {
+            let target = format!("/{name}");
+            let old = tag(&client.get(&target));
+            let none_match = format!("If-None-Match: {old}");
+            assert_eq!(get_if(&mut client, &target, &none_match).status, 304);
+            fs::rename(root.join(&format!("new-{name}")), root.join(name)).expect("a new file");
+            wait_until("a file that is another", || {
+                get_if(&mut client, &target, &none_match).status == 200
+            });
+            let part = format!("Range: bytes=0-0\r\nIf-Range: {old}");
+            assert_eq!(get_if(&mut client, &target, &part).status, 200);
+            let part = format!("Range: bytes=0-0\r\nIf-Range: {}", tag(&client.get(&target)));
+            let answer = get_if(&mut client, &target, &part);
+            assert_eq!((answer.status, &answer.body[..]), (206, &b"2"[..]));
+        }
+    });
+}
+
+#[test]
+fn a_file_from_the_future_has_no_date_and_keeps_its_conditions() {
+    // In the year 2100.
+    let future = SystemTime::UNIX_EPOCH + Duration::from_secs(4_102_444_800);
+    let (root, store) = (TempDir::new(), Store::embedded());
+    for (name, len) in [("small.txt", 4), ("large.txt", 100_000)] {
+        root.write(name, "1".repeat(len));
+        date(&root, name, future);
+    }
+    let folder = root.path().display().to_string();
+    for_each_architecture(|arch| {
+        let server = Server::start(arch, &store.url(), &["--root", &folder]);
+        let mut client = server.client();
+        for target in ["/small.txt", "/large.txt"] {
+            let answer = client.get(target);
+            assert_eq!((answer.status, answer.field("Last-Modified")), (200, Ok(None)));
+            let tag = tag(&answer);
+            for (condition, status) in [
+                (&*format!("If-None-Match: {tag}"), 304),
+                ("If-Modified-Since: Thu, 31 Dec 2099 23:59:59 GMT", 200),
+                ("If-Unmodified-Since: Thu, 31 Dec 2099 23:59:59 GMT", 412),
+                ("If-Unmodified-Since: Fri, 01 Jan 2100 00:00:00 GMT", 200),
+            ] {
+                assert_eq!(get_if(&mut client, target, condition).status, status, "{condition}");
+            }
+        }
     });
 }

@@ -1,6 +1,7 @@
 //! Large files, byte for byte, to clients that read fast, slowly, or not to the end.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
 use std::os::unix::fs::FileExt;
 
 use crate::support::client::{Leave, request};
@@ -103,9 +104,11 @@ fn first_of_body(client: &mut Client, len: usize) -> Vec<u8> {
 #[test]
 fn a_range_is_taken_from_its_place_in_a_big_file_and_across_4_gib() {
     const EDGE: u64 = 1 << 32;
+    const LAST_BYTES: &str = "\r\nRange: bytes=-50\r\n\r\n";
     let site = site();
     let huge = OpenOptions::new().write(true).open(site.root.join("huge.bin")).expect("a file");
     huge.write_at(&site.big[..200], EDGE - 100).expect("bytes on both sides of the edge");
+    huge.write_at(&site.big[..50], HUGE - 50).expect("bytes at the end");
     for_each_architecture(|arch| {
         let store = Store::embedded();
         let server = site.serve(arch, &store);
@@ -123,6 +126,13 @@ fn a_range_is_taken_from_its_place_in_a_big_file_and_across_4_gib() {
         }
         let body = part("/huge.bin", EDGE - 100, EDGE + 100);
         assert!(body == site.big[..200], "other bytes at 4 GiB");
+        let body = part("/huge.bin", HUGE - 50, HUGE);
+        assert!(body == site.big[..50], "other bytes at the end");
+        client.send(request("GET", "/huge.bin").trim_end().to_string() + LAST_BYTES);
+        let answer = client.answer();
+        let range = format!("bytes {}-{}/{HUGE}", HUGE - 50, HUGE - 1);
+        assert_eq!(answer.field("Content-Range"), Ok(Some(range.as_bytes())));
+        assert!(answer.body == site.big[..50], "other bytes at the end");
     });
 }
 
@@ -169,5 +179,38 @@ fn a_file_that_is_truncated_while_it_is_sent_ends_the_connection() {
         }
         assert!(len < ENDLESS, "{len} bytes came of a file that was cut to 60000: it was padded");
         assert_eq!(server.client().get("/small.txt").status, 200);
+    });
+}
+
+#[test]
+fn a_file_that_vanishes_is_replaced_or_grows_while_it_is_sent_arrives_as_it_was() {
+    type Change = fn(&TempDir);
+    let changes: [Change; 3] = [
+        |root| fs::remove_file(root.join("big.bin")).expect("a file"),
+        |root| {
+            root.write("new.bin", "quite another file");
+            fs::rename(root.join("new.bin"), root.join("big.bin")).expect("a file");
+        },
+        |root| {
+            let mut file = OpenOptions::new().append(true).open(root.join("big.bin")).expect("one");
+            file.write_all(b"and more").expect("a file that grows");
+        },
+    ];
+    for_each_architecture(|arch| {
+        for change in changes {
+            let site = site();
+            let store = Store::embedded();
+            let server = site.serve(arch, &store);
+            let mut client = Client::narrow(server.port);
+            client.send(request("GET", "/big.bin"));
+            assert!(first_of_body(&mut client, 50_000) == site.big[..50_000]);
+            change(&site.root);
+            while client.input.len() < BIG {
+                assert!(client.read_some(8 * 1024).expect("more of the file") > 0, "it ended");
+            }
+            let answer = client.answer();
+            assert!(answer.body == site.big, "{} bytes of {BIG}", answer.body.len());
+            assert_eq!(client.get("/small.txt").body, b"small\n", "the connection goes on");
+        }
     });
 }

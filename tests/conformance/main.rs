@@ -5,5 +5,8 @@ mod support;
 
 mod changes;
 mod files;
+mod keeping;
+mod links;
+mod listings;
 mod scripts;
 mod versions;

@@ -6,7 +6,9 @@ use std::thread;
 
 use crate::support::client::show;
 use crate::support::script::{self, Case, End};
-use crate::support::{Client, ONE_AT_A_TIME, Server, Store, for_each_pair, package};
+use crate::support::{
+    Client, ONE_AT_A_TIME, Server, Store, for_each_architecture, for_each_pair, package,
+};
 
 /// Clients of one server at a time.
 const CLIENTS: usize = 6;
@@ -100,6 +102,21 @@ fn every_script_passes_and_all_architectures_send_the_same_bytes() {
         }
         report(&failures);
         transcript.compare(&cases, sent);
+    });
+}
+
+#[test]
+fn the_habits_of_2019_change_nothing_that_a_client_gets() {
+    let mut cases = cases();
+    // A client that said "close" is believed. One that sends more nevertheless is reset if that was
+    // not read, as it is where bytes are read one by one.
+    cases.retain(|case| !case.name.starts_with("nothing is answered after"));
+    let habits = ["--read-bytes", "1", "--sends", "many", "--store-connection", "per-request"];
+    for_each_architecture(|arch| {
+        let store = Store::embedded();
+        let server = Server::start(arch, &store.url(), &habits);
+        let failures: Vec<_> = cases.iter().filter_map(|case| pass(&server, case).err()).collect();
+        report(&failures);
     });
 }
 

@@ -18,7 +18,8 @@ fn silent_and_slow_clients_hold_up_nobody_else() {
             return;
         }
         let store = Store::embedded();
-        let words = ["--root", &folder, "--header-timeout", "3600", "--send-timeout", "3600"];
+        let hour = "--first-byte-timeout 3600 --header-timeout 3600 --send-timeout 3600";
+        let words: Vec<_> = ["--root", &folder].into_iter().chain(hour.split(' ')).collect();
         let server = Server::start(arch, &store.url(), &words);
         let crowd: Vec<_> = (0..61)
             .map(|number| {

@@ -2,10 +2,12 @@
 
 use std::collections::HashSet;
 
-use crate::support::client::last_request;
+use crate::support::client::{is_last, last_request};
 use crate::support::process::Process;
 use crate::support::server::takes_workers;
-use crate::support::{Client, Server, Store, for_each_architecture, wait_for, wait_until};
+use crate::support::{
+    Client, Server, Store, for_each_architecture, wait_for, wait_until, ways_to_accept,
+};
 
 /// A server of three processes; none where `--workers` means something else.
 fn three(arch: &str, store: &Store) -> Option<Server> {
@@ -68,5 +70,59 @@ fn clients_in_the_queue_of_a_killed_worker_are_served_by_the_next() {
         // One that was accepted by a process on its last breath may be lost; the queue may not.
         let served = waiting.iter_mut().filter_map(|client| client.try_answer(false).ok());
         assert!(served.filter(|answer| answer.status == 200).count() >= 20);
+    });
+}
+
+/// Runs a test of three processes that share a port, for every way in which they can.
+fn for_each_way(descriptors: usize, test: impl Fn(&Server) + Sync) {
+    for_each_architecture(|arch| {
+        for way in ways_to_accept(arch) {
+            let store = Store::embedded();
+            let words = ["--workers", "3", "--keep-alive-timeout", "3600", "--accept", way];
+            test(&Server::start_short(descriptors, (arch, &store.url(), &words)));
+        }
+    });
+}
+
+#[test]
+fn however_a_port_is_shared_all_are_served_and_a_killed_process_is_replaced() {
+    for_each_way(1000, |server| {
+        let all: HashSet<_> = server.servers().into_iter().collect();
+        let mut clients: Vec<_> = (0..30).map(|_| server.client()).collect();
+        clients.iter_mut().for_each(|client| assert_eq!(client.get("/hello.txt").status, 200));
+        let (killed, mut orphan) = (server.owner(&clients[0]), clients.remove(0));
+        killed.kill();
+        orphan.until_gone();
+        wait_until("three processes again", || {
+            let servers: HashSet<_> = server.servers().into_iter().collect();
+            servers.len() == all.len() && !servers.contains(&killed)
+        });
+        for _ in 0..30 {
+            assert_eq!(server.client().get("/hello.txt").status, 200);
+        }
+    });
+}
+
+#[test]
+fn a_process_without_room_leaves_its_clients_to_the_others() {
+    // Each has room for three quarters of its descriptors. Dealt out at random, as many clients as
+    // there is room for would fill one of them long before the others.
+    const DESCRIPTORS: usize = 100;
+    const ROOM: usize = 3 * 75;
+    for_each_way(DESCRIPTORS, |server| {
+        let mut clients = Vec::new();
+        for _ in 0..ROOM - 3 {
+            let mut client = server.client();
+            assert!(!is_last(&client.get("/hello.txt")));
+            clients.push(client);
+        }
+        let last = clients.len() - 1;
+        let full = server.owner(&clients[last]);
+        assert!(server.servers().contains(&full));
+        // All have left: each accepts at its own socket again.
+        drop(clients);
+        for _ in 0..ROOM {
+            assert_eq!(server.client().get("/hello.txt").status, 200);
+        }
     });
 }

@@ -225,3 +225,23 @@ fn a_log_that_nobody_reads_holds_up_nobody() {
         }
     });
 }
+
+#[test]
+fn a_full_disk_costs_lines_that_are_counted_and_complained_of_once() {
+    for_each_architecture(|arch| {
+        let store = Store::embedded();
+        let extra = ["--access-log", "common", "--log-file", "/dev/full"];
+        let mut server = Server::start(arch, &store.url(), &extra);
+        for _ in 0..3 {
+            let mut client = server.client();
+            for _ in 0..100 {
+                assert_eq!(client.get("/hello.txt").status, 200);
+            }
+        }
+        server.supervisor().signal(rustix::process::Signal::INT);
+        assert_eq!(server.wait().code(), Some(0));
+        let said = server.errors();
+        assert_eq!(said.matches("can't write to the log: No space left").count(), 1, "{said}");
+        assert!(said.contains("log        300 lines lost"), "{said}");
+    });
+}

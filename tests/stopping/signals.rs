@@ -2,9 +2,12 @@
 
 use std::fs::File;
 use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 
+use rustix::fs::{Mode, OFlags};
 use rustix::process::Signal;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::support::client::request;
 use crate::support::{
@@ -180,5 +183,53 @@ fn sigint_from_the_terminal_reaches_all_processes_and_is_the_supervisor_s_alone(
         server.supervisor().signal(Signal::INT);
         assert_eq!(server.wait().code(), Some(0));
         server.await_nothing_left();
+    });
+}
+
+/// A terminal: what types at it and shows it, and the end for those who are started there.
+fn terminal() -> (OwnedFd, OwnedFd) {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let screen = openpt(flags).expect("a terminal");
+    grantpt(&screen).and_then(|()| unlockpt(&screen)).expect("a terminal of ours");
+    let name = ptsname(&screen, []).expect("its name");
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let inside = rustix::fs::open(&name, flags, Mode::empty()).expect("its other end");
+    (screen, inside)
+}
+
+#[test]
+fn a_server_ends_with_its_terminal() {
+    for_each_architecture(|arch| {
+        let (store, (screen, inside)) = (Store::embedded(), terminal());
+        let words = (arch, &*store.url(), &[][..]);
+        let mut server = Server::start_in_shell(r#"exec setsid -c "$0" "$@""#, inside, words);
+        server.supervisor().signal(Signal::HUP);
+        wait_until("word of it", || server.errors().contains("opened anew"));
+        drop(screen);
+        assert_eq!(server.wait().code(), Some(0));
+        server.await_nothing_left();
+    });
+}
+
+/// As nohup(1) has it.
+#[test]
+fn a_server_that_is_to_outlive_its_terminal_does() {
+    for_each_architecture(|arch| {
+        let (store, (screen, inside)) = (Store::embedded(), terminal());
+        let words = (arch, &*store.url(), &[][..]);
+        let script = r#"trap "" HUP; exec setsid -c "$0" "$@""#;
+        let mut server = Server::start_in_shell(script, inside, words);
+        drop(screen);
+        // The terminal is gone once it is not the process' any more.
+        let stat = || std::fs::read_to_string(format!("/proc/{}/stat", server.supervisor().0));
+        let terminal = || Some(stat().ok()?.rsplit_once(") ")?.1.split(' ').nth(4)? == "0");
+        wait_until("the end of a terminal", || terminal() == Some(true));
+        // Two signals of a kind that come at once are one.
+        wait_until("word of another", || {
+            server.supervisor().signal(Signal::HUP);
+            server.errors().contains("opened anew")
+        });
+        assert_eq!(server.client().get("/hello.txt").status, 200);
+        assert_eq!(server.stop().code(), Some(0));
     });
 }

@@ -117,6 +117,7 @@ fn words_that_mean_nothing_are_named_and_nothing_is_started() {
             vec![arch, "0", "--store", &url, "--workers", "0"],
             vec![arch, "0", "--store", &url, "--backlog", "0"],
             vec![arch, "0", "--store", &url, "--header-timeout", "0"],
+            vec![arch, "0", "--store", &url, "--max-body", "17m"],
             vec![arch, "0", "--store", &url, "--access-log", "nonsense"],
             vec![arch, "0", "localhost", "--store", &url],
             vec!["--store", &url, arch, "70000"],

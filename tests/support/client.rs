@@ -29,22 +29,28 @@ pub(crate) enum Leave {
 impl Client {
     #[track_caller]
     pub(crate) fn connect(port: u16) -> Client {
-        Client::with_buffer(port, None).expect("a server that accepts")
+        Client::try_connect((Ipv4Addr::LOCALHOST, port).into()).expect("a server that accepts")
     }
 
     /// A client whose kernel holds few bytes for it, so that a server feels how slow it is.
     #[track_caller]
     pub(crate) fn narrow(port: u16) -> Client {
-        Client::with_buffer(port, Some(4096)).expect("a server that accepts")
+        let address = (Ipv4Addr::LOCALHOST, port).into();
+        Client::with_buffer(address, Some(4096)).expect("a server that accepts")
     }
 
-    fn with_buffer(port: u16, bytes: Option<usize>) -> io::Result<Client> {
+    /// A client of a server that may not be there.
+    pub(crate) fn try_connect(address: SocketAddr) -> io::Result<Client> {
+        Client::with_buffer(address, None)
+    }
+
+    fn with_buffer(address: SocketAddr, bytes: Option<usize>) -> io::Result<Client> {
         let (family, kind) = (AddressFamily::INET, SocketType::STREAM);
         let socket = socket_with(family, kind, SocketFlags::CLOEXEC, None)?;
         if let Some(bytes) = bytes {
             set_socket_recv_buffer_size(&socket, bytes)?;
         }
-        connect(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+        connect(&socket, &address)?;
         let stream = TcpStream::from(socket);
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
@@ -151,13 +157,22 @@ impl Client {
 
     /// Whether the server has ended the connection by now.
     pub(crate) fn is_closed(&self) -> bool {
-        self.stream.set_nonblocking(true).expect("a socket");
-        let peeked = self.stream.peek(&mut [0]);
-        self.stream.set_nonblocking(false).expect("a socket");
-        match peeked {
+        match self.peek() {
             Ok(count) => count == 0,
             Err(e) => e.kind() != ErrorKind::WouldBlock,
         }
+    }
+
+    /// Whether something has come by now, if only the end.
+    pub(crate) fn has_news(&self) -> bool {
+        !self.peek().is_err_and(|e| e.kind() == ErrorKind::WouldBlock)
+    }
+
+    fn peek(&self) -> io::Result<usize> {
+        self.stream.set_nonblocking(true).expect("a socket");
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false).expect("a socket");
+        peeked
     }
 
     pub(crate) fn leave(self, how: Leave) {

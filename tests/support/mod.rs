@@ -9,10 +9,12 @@
 pub(crate) mod client;
 pub(crate) mod forwarder;
 pub(crate) mod process;
+mod program;
 pub(crate) mod redis;
 pub(crate) mod script;
 pub(crate) mod server;
 pub(crate) mod store;
+pub(crate) mod strace;
 
 use std::any::Any;
 use std::fs;
@@ -70,6 +72,20 @@ pub(crate) fn architectures() -> &'static [String] {
     })
 }
 
+/// The ways in which an architecture's processes can share a port; none where it has but one.
+pub(crate) fn ways_to_accept(arch: &str) -> Vec<&'static str> {
+    let mut ways = vec!["reuseport", "shared", "exclusive"];
+    ways.retain(|way| takes(arch, ["--accept", way]));
+    ways
+}
+
+/// Whether an architecture can be told this.
+fn takes(arch: &str, [option, value]: [&str; 2]) -> bool {
+    // Clap ends with 2 where it does not; else this fails as there is no such folder.
+    let words = [arch, "0", option, value, "--root", "/nowhere", "--store", "redis://[::1]:1"];
+    server::run(&words).status.code() == Some(1)
+}
+
 /// Runs a test for each of these at once; says of all that fail which they are and why.
 pub(crate) fn for_each<T: Sync>(
     items: &[T],
@@ -125,9 +141,18 @@ pub(crate) struct TempDir(PathBuf);
 
 impl TempDir {
     pub(crate) fn new() -> TempDir {
+        TempDir::within(&std::env::temp_dir())
+    }
+
+    /// Where the program is too, so that it can be linked to.
+    pub(crate) fn beside_program() -> TempDir {
+        TempDir::within(Path::new(env!("CARGO_TARGET_TMPDIR")))
+    }
+
+    fn within(folder: &Path) -> TempDir {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("zh-{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed));
-        let path = std::env::temp_dir().join(name);
+        let path = folder.join(name);
         fs::create_dir(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         TempDir(path)
     }

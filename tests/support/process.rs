@@ -40,8 +40,20 @@ impl Process {
         self.command_line().starts_with(b"zerohttpd\0store\0")
     }
 
+    /// Whether it is the admin's server.
+    pub(crate) fn is_admin(self) -> bool {
+        fs::read_to_string(self.file("comm")).is_ok_and(|name| name == "zerohttpd-admin\n")
+    }
+
     pub(crate) fn threads(self) -> usize {
         fs::read_dir(self.file("task")).map_or(0, Iterator::count)
+    }
+
+    /// Whether each of its threads is traced.
+    pub(crate) fn is_traced(self) -> bool {
+        let threads = fs::read_dir(self.file("task")).into_iter().flatten().flatten();
+        let mut statuses = threads.map(|thread| fs::read_to_string(thread.path().join("status")));
+        statuses.all(|status| status.is_ok_and(|text| !text.contains("TracerPid:\t0\n")))
     }
 
     /// What its descriptors lead to, as in `socket:[1234]`.
@@ -49,6 +61,21 @@ impl Process {
         let Ok(listing) = fs::read_dir(self.file("fd")) else { return Vec::new() };
         let targets = listing.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
         targets.map(|target| target.to_string_lossy().into_owned()).collect()
+    }
+
+    /// The numbers of its descriptors.
+    pub(crate) fn descriptor_numbers(self) -> Vec<u64> {
+        let listing = fs::read_dir(self.file("fd")).into_iter().flatten().flatten();
+        listing.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+    }
+
+    /// The memory of its own, in bytes: heap and stacks. What it shares with others since a fork
+    /// counts in part (Pss in proc(5)).
+    pub(crate) fn memory(self) -> u64 {
+        let text = fs::read_to_string(self.file("smaps_rollup")).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("Pss_Anon:")).unwrap_or_default();
+        let kib = line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok());
+        kib.unwrap_or(0) * 1024
     }
 
     /// Whether it is on its way out, and some of its threads are not there yet: it has its
@@ -133,11 +160,23 @@ pub(crate) fn client_sockets(port: u16) -> HashSet<String> {
     ours.map(|row| format!("socket:[{}]", row[9])).collect()
 }
 
-/// The server's end of a client's connection: the descriptor that leads to it.
-pub(crate) fn socket_of(port: u16, client_port: u16) -> Option<String> {
+/// The server's end of a client's connection: its line in /proc/net/tcp.
+fn connection(port: u16, client_port: u16) -> Option<Vec<String>> {
     let table = fs::read_to_string("/proc/net/tcp").expect("/proc/net/tcp");
     let (here, there) = (format!(":{port:04X}"), format!(":{client_port:04X}"));
     let mut rows = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
     let row = rows.find(|row| row[1].ends_with(&here) && row[2].ends_with(&there))?;
-    Some(format!("socket:[{}]", row[9]))
+    Some(row.into_iter().map(str::to_string).collect())
+}
+
+/// The server's end of a client's connection: the descriptor that leads to it.
+pub(crate) fn socket_of(port: u16, client_port: u16) -> Option<String> {
+    Some(format!("socket:[{}]", connection(port, client_port)?[9]))
+}
+
+/// The bytes that the kernel holds at the server's end of a client's connection, as the client has
+/// not taken them.
+pub(crate) fn unsent(port: u16, client_port: u16) -> Option<usize> {
+    let row = connection(port, client_port)?;
+    usize::from_str_radix(row[4].split(':').next()?, 16).ok()
 }

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use super::process::Process;
 use super::{TempDir, wait_until};
 
 const MISSING: &str = "these tests need redis-server and redis-cli: install them \
@@ -37,6 +38,10 @@ impl Redis {
             UnixStream::connect(self.socket()).is_ok()
                 && !redis_cli(&self.socket(), &["ping"]).contains("LOADING")
         });
+    }
+
+    pub(crate) fn process(&self) -> Process {
+        Process(self.process.id())
     }
 
     pub(crate) fn socket(&self) -> PathBuf {

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 
 use rustix::process::Signal;
 
 use super::process::{self, Process};
+pub(crate) use super::program::{ACTIVATED, PROGRAM, program, run, takes_workers};
+use super::program::{activated, activated_with_admin, command, shell};
 use super::{Client, TempDir, package, site, wait_for, wait_until};
 
 /// What the environment of all processes of a server says, so that none can be overlooked.
@@ -37,38 +40,69 @@ pub(crate) struct Census {
     pub(crate) descriptors: BTreeMap<String, usize>,
 }
 
-/// The program, with words to it.
-fn program(words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_zerohttpd"));
-    command.args(words).stdin(Stdio::null());
-    // What the one who runs the tests has set for a server of their own is not for these.
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("ZEROHTTPD_") {
-            command.env_remove(name);
-        }
-    }
-    command
-}
-
-/// Runs the program to its end.
-pub(crate) fn run(words: &[&str]) -> Output {
-    program(words).output().expect("the program can be run")
-}
-
-/// Whether an architecture can be told how many workers it has.
-pub(crate) fn takes_workers(arch: &str) -> bool {
-    // Clap ends with 2 where it does not; else this fails as there is no such folder.
-    let words = [arch, "0", "--workers", "2", "--root", "/nowhere", "--store", "redis://[::1]:1"];
-    run(&words).status.code() == Some(1)
-}
-
 impl Server {
     /// Starts an architecture on a store, and waits until it serves. Unless `extra` says otherwise
     /// its root is that of the scripts. `--port` is not an option of the program: it says that the
     /// port is among `extra`.
     #[track_caller]
     pub(crate) fn start(arch: &str, store: &str, extra: &[&str]) -> Server {
-        Server::launch(arch, store, extra).await_start()
+        Server::launch(command(PROGRAM), arch, store, extra).await_start()
+    }
+
+    /// Starts the program from another file.
+    #[track_caller]
+    pub(crate) fn start_from(file: &Path, arch: &str, store: &str, extra: &[&str]) -> Server {
+        Server::launch(command(file), arch, store, extra).await_start()
+    }
+
+    /// Starts an architecture where a process may have so many descriptors.
+    #[track_caller]
+    pub(crate) fn start_short(
+        descriptors: usize,
+        (arch, store, extra): (&str, &str, &[&str]),
+    ) -> Server {
+        let script = format!("ulimit -n {descriptors}; exec \"$0\" \"$@\"");
+        Server::start_in_shell(&script, Stdio::null(), (arch, store, extra))
+    }
+
+    /// Starts what a shell makes of it.
+    #[track_caller]
+    pub(crate) fn start_in_shell(
+        script: &str,
+        stdin: impl Into<Stdio>,
+        (arch, store, extra): (&str, &str, &[&str]),
+    ) -> Server {
+        Server::launch(shell(script, stdin), arch, store, extra).await_start()
+    }
+
+    /// Starts it as systemd does: with a socket that it is to use, and maybe with another at which
+    /// it is to say how it fares.
+    #[track_caller]
+    pub(crate) fn start_activated(
+        socket: impl Into<OwnedFd>,
+        notify: Option<&Path>,
+        (arch, store, extra): (&str, &str, &[&str]),
+    ) -> Server {
+        Server::launch(activated(socket.into(), notify), arch, store, extra).await_start()
+    }
+
+    /// The same with a socket for the admin beside it.
+    #[track_caller]
+    pub(crate) fn start_activated_with_admin(
+        [socket, admin]: [OwnedFd; 2],
+        (arch, store, extra): (&str, &str, &[&str]),
+    ) -> Server {
+        Server::launch(activated_with_admin(socket, &admin), arch, store, extra).await_start()
+    }
+
+    /// The same where it is wrong.
+    #[track_caller]
+    pub(crate) fn refuse_in_shell(
+        script: &str,
+        stdin: impl Into<Stdio>,
+        (arch, store, extra): (&str, &str, &[&str]),
+    ) -> (ExitStatus, String) {
+        Server::launch(shell(script, stdin), arch, store, extra).await_refusal()
     }
 
     /// Starts an architecture with [`FEW`] workers, where it can be told, so that it is known how
@@ -108,17 +142,21 @@ impl Server {
     /// it said.
     #[track_caller]
     pub(crate) fn refuse(arch: &str, store: &str, extra: &[&str]) -> (ExitStatus, String) {
-        let mut server = Server::launch(arch, store, extra);
-        let status = server.wait();
-        server.await_nothing_left();
-        (status, server.errors())
+        Server::launch(command(PROGRAM), arch, store, extra).await_refusal()
     }
 
-    fn launch(arch: &str, store: &str, extra: &[&str]) -> Server {
+    #[track_caller]
+    fn await_refusal(mut self) -> (ExitStatus, String) {
+        let status = self.wait();
+        self.await_nothing_left();
+        (status, self.errors())
+    }
+
+    fn launch(mut command: Command, arch: &str, store: &str, extra: &[&str]) -> Server {
         let folder = TempDir::new();
         let mark = folder.path().display().to_string();
         let file = |name| Stdio::from(File::create(folder.join(name)).expect("a file for output"));
-        let mut command = program(&[arch]);
+        command.arg(arch);
         if !extra.contains(&"--port") {
             command.arg("0");
         }
@@ -167,11 +205,36 @@ impl Server {
         })
     }
 
-    /// The server processes: what the supervisor has started beside the store.
+    /// The server processes: what the supervisor has started beside the store and for the admin.
     pub(crate) fn servers(&self) -> Vec<Process> {
         let mut children = self.supervisor().children();
-        children.retain(|child| !child.is_store());
+        children.retain(|child| !child.is_store() && !child.is_admin());
         children
+    }
+
+    /// The processes of the admin's server: one, or more while one winds down.
+    pub(crate) fn admins(&self) -> Vec<Process> {
+        let mut children = self.supervisor().children();
+        children.retain(|child| child.is_admin());
+        children
+    }
+
+    /// The port of the admin's server, as it was last said.
+    #[track_caller]
+    pub(crate) fn admin_port(&self) -> u16 {
+        wait_for("an admin's address", || {
+            let said = self.errors();
+            let (_, address) = said.rsplit_once("admin      http://")?;
+            let (address, _) = address.split_once("/metrics\n")?;
+            address.rsplit(':').next()?.parse().ok()
+        })
+    }
+
+    /// Whether a client's connection was accepted, and does not wait for that any more.
+    pub(crate) fn is_accepted(&self, client: &Client) -> bool {
+        let client_port = client.stream.local_addr().expect("a socket").port();
+        // What nobody has accepted is no file yet.
+        process::socket_of(self.port, client_port).is_some_and(|socket| socket != "socket:[0]")
     }
 
     /// The process that serves a client.
@@ -268,7 +331,8 @@ impl Server {
     }
 }
 
-fn read(path: &Path) -> String {
+/// What a process wrote to a file so far.
+pub(crate) fn read(path: &Path) -> String {
     String::from_utf8_lossy(&fs::read(path).expect("a file for output")).into_owned()
 }
 

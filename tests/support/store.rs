@@ -27,6 +27,17 @@ impl Store {
         }
     }
 
+    /// One that keeps what it has acknowledged also when it is killed.
+    #[track_caller]
+    pub(crate) fn durable(kind: Kind) -> Store {
+        match kind {
+            Kind::Embedded => Store::new(kind),
+            Kind::Redis => {
+                Store::Redis(Redis::start(&["--appendonly", "yes", "--appendfsync", "always"]))
+            }
+        }
+    }
+
     #[track_caller]
     pub(crate) fn embedded() -> Store {
         Store::new(Kind::Embedded)

@@ -164,6 +164,27 @@ fn an_architecture_is_its_file_and_its_row_and_nothing_else_names_it() {
     assert_none("architectures by name", found);
 }
 
+/// What measures servers meets them as processes: nothing in it knows how ours is made. Of the
+/// architectures it may know what the command line tells of them.
+#[test]
+fn the_laboratory_knows_no_server_from_within() {
+    const MAY: [&str; 5] = ["arch", "clock", "lab", "sys", "say"];
+    let mut found = Vec::new();
+    for source in rust_files(&["src/lab"]) {
+        for (number, line) in proper_code(&source) {
+            let mut used = line
+                .split("crate::")
+                .skip(1)
+                .filter_map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next());
+            let strange = used.any(|module| !MAY.contains(&module));
+            if strange || line.contains("zero_core") {
+                found.push(format!("{}: {line}", source.place(number)));
+            }
+        }
+    }
+    assert_none("parts of the server in the laboratory", found);
+}
+
 #[test]
 fn every_architecture_opens_with_the_same_headings() {
     for source in architecture_files() {

@@ -32,9 +32,14 @@ fn no_row_of_the_readme_is_of_an_architecture_that_does_not_exist() {
     assert_none("README.md has rows for", unknown.map(str::to_string));
 }
 
-/// The options that the help names.
+/// The options that the help names, of serving and of the commands that have some.
 fn options() -> Vec<String> {
-    let help = run(&["--help"]);
+    let commands: [&[&str]; 3] = [&[], &["load"], &["bench"]];
+    commands.iter().flat_map(|command| options_of(&[command, &["--help"][..]].concat())).collect()
+}
+
+fn options_of(words: &[&str]) -> Vec<String> {
+    let help = run(words);
     assert!(help.status.success());
     let text = String::from_utf8(help.stdout).expect("help in UTF-8");
     let starts = text.lines().map(str::trim_start).filter(|line| line.starts_with('-'));

@@ -3,7 +3,8 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::{App, Asset, Facts};
+use super::{App, Asset, Facts, guestbook};
+use crate::http::accept::Form;
 use crate::http::refusal::Refusal;
 use crate::http::response::{Head, Status};
 use crate::limits;
@@ -26,6 +27,8 @@ pub(crate) enum Content<A> {
     Nothing,
     /// A page that was made for this answer.
     Page(Vec<u8>),
+    /// A page of the guestbook, to be made where it is sent from: behind the head.
+    Visit(guestbook::Page),
     /// A part of a file, or all of it.
     File(A, Range<u64>),
     /// Several parts of a file.
@@ -40,20 +43,40 @@ pub(crate) struct Part {
     pub(crate) range: Range<u64>,
 }
 
-/// Pages run no script, load nothing from elsewhere, and are shown in nobody's frame.
-const CONTENT_SECURITY_POLICY: &[u8] = b"default-src 'none'; style-src 'unsafe-inline'; \
-    img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const HTML: &[u8] = b"text/html; charset=utf-8";
+
+/// Pages are made anew each time, run no script, load nothing from elsewhere, and are shown in
+/// nobody's frame.
+const FIELDS: &[u8] = b"Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; \
+    img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'\r\n\
+    X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n";
 
 impl<A> Answer<A> {
     /// A page that was made for this answer.
     pub(crate) fn page(status: Status, html: Vec<u8>, now: Moment) -> Answer<A> {
-        let mut head = Head::new(status, now);
-        head.field("Content-Type", b"text/html; charset=utf-8");
-        head.number("Content-Length", html.len() as u64);
-        head.field("Cache-Control", b"no-store");
-        head.field("Content-Security-Policy", CONTENT_SECURITY_POLICY);
-        head.field("X-Content-Type-Options", b"nosniff");
-        Answer { status, head, body: Content::Page(html), close: false }
+        Answer::made(status, HTML, html, now)
+    }
+
+    /// A page of the guestbook.
+    pub(crate) fn visit(page: guestbook::Page, app: &App, now: Moment) -> Answer<A> {
+        let head = page_head(Status::OK, HTML, page.len(&app.templates), now);
+        Answer { status: Status::OK, head, body: Content::Visit(page), close: false }
+    }
+
+    /// A folder shown, in the form that the client prefers.
+    pub(crate) fn listing(form: Form, text: Vec<u8>, now: Moment) -> Answer<A> {
+        let content_type: &[u8] = match form {
+            Form::Html => HTML,
+            Form::Json => b"application/json",
+        };
+        let mut answer = Answer::made(Status::OK, content_type, text, now);
+        answer.head.field("Vary", b"Accept");
+        answer
+    }
+
+    fn made(status: Status, content_type: &[u8], bytes: Vec<u8>, now: Moment) -> Answer<A> {
+        let head = page_head(status, content_type, bytes.len(), now);
+        Answer { status, head, body: Content::Page(bytes), close: false }
     }
 
     /// A file, whole.
@@ -63,11 +86,28 @@ impl<A> Answer<A> {
     {
         let facts = asset.facts();
         let len = facts.len();
-        let mut head = Head::new(Status::OK, now);
-        head.lines(facts.fields());
+        let mut head = Head::before(len, Status::OK, now);
+        head.lines(facts.fields(now));
         head.field("Content-Type", facts.content_type());
         head.number("Content-Length", len);
         Answer { status: Status::OK, head, body: Content::File(asset, 0..len), close: false }
+    }
+
+    /// A report, which nobody is to keep.
+    pub(crate) fn report(status: Status, asset: A, now: Moment) -> Answer<A>
+    where
+        A: Asset,
+    {
+        let len = asset.facts().len();
+        let mut head = Head::new(status, now);
+        head.field("Content-Type", asset.facts().content_type());
+        head.number("Content-Length", len);
+        head.field("Cache-Control", b"no-store");
+        head.field("X-Content-Type-Options", b"nosniff");
+        if status == Status::SERVICE_UNAVAILABLE {
+            head.number("Retry-After", limits::RETRY_AFTER_S);
+        }
+        Answer { status, head, body: Content::File(asset, 0..len), close: false }
     }
 
     /// The site's own page for what is not there. It is no representation of what was asked for.
@@ -89,7 +129,7 @@ impl<A> Answer<A> {
     {
         let facts = asset.facts();
         let mut head = Head::new(Status::PARTIAL_CONTENT, now);
-        head.lines(facts.fields());
+        head.lines(facts.fields(now));
         head.field("Content-Type", facts.content_type());
         head.field("Content-Range", &content_range(&range, facts.len()));
         head.number("Content-Length", range.end - range.start);
@@ -114,7 +154,7 @@ impl<A> Answer<A> {
         parts.push(Part { lead: end, range: 0..0 });
         let len = |part: &Part| part.lead.len() as u64 + (part.range.end - part.range.start);
         let mut head = Head::new(Status::PARTIAL_CONTENT, now);
-        head.lines(facts.fields());
+        head.lines(facts.fields(now));
         head.field("Content-Type", &[b"multipart/byteranges; boundary=", &boundary[..]].concat());
         head.number("Content-Length", parts.iter().map(len).sum());
         let body = Content::Parts(asset, parts);
@@ -171,8 +211,8 @@ impl<A> Answer<A> {
             &|out| text::escape(out, refusal.why.as_bytes()),
         ]);
         let mut answer = Answer::page(status, html, now);
-        if let Some(allow) = refusal.allow {
-            answer.head.field("Allow", allow.as_bytes());
+        if let Some((name, value)) = refusal.field {
+            answer.head.field(name, value.as_bytes());
         }
         if status == Status::SERVICE_UNAVAILABLE {
             answer.head.number("Retry-After", limits::RETRY_AFTER_S);
@@ -180,6 +220,15 @@ impl<A> Answer<A> {
         answer.close = refusal.close;
         answer
     }
+}
+
+/// The head of a page of so many bytes, with room for it behind.
+fn page_head(status: Status, content_type: &[u8], len: usize, now: Moment) -> Head {
+    let mut head = Head::with_room(len, status, now);
+    head.field("Content-Type", content_type);
+    head.number("Content-Length", len as u64);
+    head.lines(FIELDS);
+    head
 }
 
 /// `bytes 0-499/1000` (RFC 9110 §14.4).

@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 
 use crate::http::date;
 use crate::http::encoding::Encoding;
-use crate::http::response::Head;
+use crate::http::response::{Head, Status};
+use crate::moment::Moment;
 
 /// A driver's handle to an open file.
 pub trait Asset {
@@ -22,8 +23,12 @@ pub struct Facts {
     content_type: Vec<u8>,
     /// What describes the file, all of it or a part: written once, sent with each answer.
     fields: Vec<u8>,
+    /// So many bytes of them say when it was changed.
+    date_len: usize,
     /// Another answer may be given to a client that takes other codings.
     varies: bool,
+    /// The status of a report; none for a file.
+    report: Option<Status>,
 }
 
 /// In which of several codings a file is.
@@ -57,7 +62,9 @@ impl Facts {
         let mut fields = Vec::with_capacity(192);
         fields.extend_from_slice(b"Last-Modified: ");
         date::append(&mut fields, modified_unix_s);
-        fields.extend_from_slice(b"\r\nETag: ");
+        fields.extend_from_slice(b"\r\n");
+        let date_len = fields.len();
+        fields.extend_from_slice(b"ETag: ");
         fields.extend_from_slice(&tag);
         fields.extend_from_slice(b"\r\nAccept-Ranges: bytes\r\n");
         if let Some(encoding) = coding.encoding {
@@ -69,7 +76,23 @@ impl Facts {
             fields.extend_from_slice(VARY);
         }
         let content_type = content_type.as_bytes().to_vec();
-        Facts { len, modified_unix_s, tag, content_type, fields, varies: coding.varies }
+        let varies = coding.varies;
+        Facts { len, modified_unix_s, tag, content_type, fields, date_len, varies, report: None }
+    }
+
+    /// A report of `len` bytes, made when it is asked for and out of date soon after: it is nothing
+    /// to keep, to compare with or to have parts of. One of trouble is answered with 503.
+    pub fn report(len: u64, content_type: &str, is_well: bool) -> Facts {
+        Facts {
+            len,
+            modified_unix_s: 0,
+            tag: Vec::new(),
+            content_type: content_type.as_bytes().to_vec(),
+            fields: Vec::new(),
+            date_len: 0,
+            varies: false,
+            report: Some(if is_well { Status::OK } else { Status::SERVICE_UNAVAILABLE }),
+        }
     }
 
     /// Length in bytes.
@@ -80,6 +103,11 @@ impl Facts {
     /// Whether the file has no bytes.
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// The status to answer with, of a report.
+    pub(crate) fn report_status(&self) -> Option<Status> {
+        self.report
     }
 
     pub(crate) fn modified_unix_s(&self) -> u64 {
@@ -95,9 +123,10 @@ impl Facts {
         &self.content_type
     }
 
-    /// The fields that describe the file, but for its type.
-    pub(crate) fn fields(&self) -> &[u8] {
-        &self.fields
+    /// The fields that describe the file, but for its type. No `Last-Modified` is later than the
+    /// `Date` of its answer (RFC 9110 §8.8.2.1): that of a file from the future is left out.
+    pub(crate) fn fields(&self, now: Moment) -> &[u8] {
+        if self.modified_unix_s > now.unix_s { &self.fields[self.date_len..] } else { &self.fields }
     }
 
     /// Those of them that a client needs which has the file already (RFC 9110 §15.4.5).
@@ -119,6 +148,8 @@ pub enum NoAsset {
     Missing,
     /// It is a folder, and the path did not end in a slash.
     Folder,
+    /// A folder was asked for, and has no index; perhaps there is no such folder either.
+    NoIndex,
     /// The machine is short of something, descriptors perhaps; later may be better.
     Busy,
     /// It can't be read.

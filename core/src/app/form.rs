@@ -14,6 +14,14 @@ pub(crate) fn value<'b>(body: &'b [u8], name: &str) -> Option<Cow<'b, [u8]>> {
     })
 }
 
+/// The page that a query asks for, from 1 to `most`; none if there can't be such a page.
+pub(crate) fn page_number(query: &[u8], most: u32) -> Option<u32> {
+    let Some(value) = value(query, "page") else { return Some(1) };
+    let digits = core::str::from_utf8(&value).ok()?;
+    let page = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())??;
+    (1..=most).contains(&page).then_some(page)
+}
+
 fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
     if !text.iter().any(|byte| b"+%".contains(byte)) {
         return Cow::Borrowed(text);
@@ -34,5 +42,15 @@ mod tests {
         assert_eq!(value(body, "x").unwrap(), &b""[..]);
         assert_eq!(value(body, "y"), None);
         assert_eq!(value(b"a=100%&b=%zz", "a").unwrap(), &b"100%"[..]);
+    }
+
+    #[test]
+    fn page_numbers() {
+        assert_eq!(page_number(b"", 500), Some(1));
+        assert_eq!(page_number(b"utm=x", 500), Some(1));
+        assert_eq!(page_number(b"a=b&page=7", 500), Some(7));
+        for query in [&b"page="[..], b"page=0", b"page=-1", b"page=+1", b"page=501", b"page=x"] {
+            assert_eq!(page_number(query, 500), None, "{}", query.escape_ascii());
+        }
     }
 }

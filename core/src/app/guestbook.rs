@@ -1,74 +1,51 @@
-//! The guestbook: what may be entered, and how a page of it looks.
+//! The guestbook: what may be entered, and what a visitor is shown.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::form;
-use super::template::Templates;
-use crate::limits::{NAME_CHARS, PAGES, REMARK_CHARS, REMARKS_PER_PAGE};
-use crate::store::Remarks;
-use crate::text::{decimal, escape, with_commas};
-
-/// The page that a query asks for, from 1; none if there can't be such a page.
-pub(crate) fn page_number(query: &[u8]) -> Option<u32> {
-    let Some(value) = form::value(query, "page") else { return Some(1) };
-    let digits = core::str::from_utf8(&value).ok()?;
-    let page = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())??;
-    (1..=PAGES).contains(&page).then_some(page)
-}
+use super::template::{Templates, Write};
+use super::{Remarks, form};
+use crate::limits::{NAME_CHARS, REMARK_CHARS};
+use crate::text::{escape, width_with_commas, with_commas};
 
 /// Room for the visitors of a while: 999,999,999,999.
 const COUNT_WIDTH: usize = 15;
 
-/// A page of the guestbook as HTML. `remarks` has one more than fits if there are older ones.
+/// A page of the guestbook, about to be written.
 ///
 /// Blanks at its end make up for a short count, so that the length of the page depends on the
 /// remarks alone: `ab`, which everybody reaches for, takes a length that changes for a failure.
-pub(crate) fn page(templates: &Templates, page: u32, visitor: u64, remarks: &Remarks) -> Vec<u8> {
-    let mut count = Vec::with_capacity(COUNT_WIDTH);
-    with_commas(&mut count, visitor);
-    let mut html = templates
-        .guestbook
-        .fill(&[&|out| out.extend_from_slice(&count), &|out| list(out, page, remarks)]);
-    html.resize(html.len() + COUNT_WIDTH.saturating_sub(count.len()), b' ');
-    html
+#[derive(Debug)]
+pub(crate) struct Page {
+    visitor: u64,
+    remarks: Arc<Remarks>,
 }
 
-fn list(out: &mut Vec<u8>, page: u32, remarks: &Remarks) {
-    for remark in remarks.newest_first().take(REMARKS_PER_PAGE as usize) {
-        out.extend_from_slice(b"<p class=\"guest-entry\">");
-        escape(out, remark);
-        out.extend_from_slice(b"</p>\n");
+impl Page {
+    /// The page as this visitor sees it.
+    pub(crate) fn new(visitor: u64, remarks: Arc<Remarks>) -> Page {
+        Page { visitor, remarks }
     }
-    if remarks.len() == 0 {
-        let nobody: &[u8] = match page {
-            1 => b"<p class=\"guest-none\">Nobody has signed yet.</p>\n",
-            _ => b"<p class=\"guest-none\">The guestbook is not that long.</p>\n",
-        };
-        out.extend_from_slice(nobody);
-    }
-    navigation(out, page, remarks.len() > REMARKS_PER_PAGE as usize && page < PAGES);
-}
 
-fn navigation(out: &mut Vec<u8>, page: u32, has_older: bool) {
-    if page == 1 && !has_older {
-        return;
+    /// Its length in bytes.
+    pub(crate) fn len(&self, templates: &Templates) -> usize {
+        let fillings = [width_with_commas(self.visitor), self.remarks.html().len()];
+        templates.guestbook.len(&fillings) + self.padding()
     }
-    out.extend_from_slice(b"<nav class=\"pages\">");
-    if page > 1 {
-        out.extend_from_slice(b"<a rel=\"prev\" href=\"/guestbook");
-        if page > 2 {
-            out.extend_from_slice(b"?page=");
-            decimal(out, u64::from(page - 1));
-        }
-        out.extend_from_slice(b"\">newer remarks</a> ");
+
+    /// Appends it.
+    pub(crate) fn write(&self, templates: &Templates, out: &mut Vec<u8>) {
+        let writes: [Write<'_>; 2] = [&|out| with_commas(out, self.visitor), &|out| {
+            out.extend_from_slice(self.remarks.html())
+        }];
+        templates.guestbook.write(out, &writes);
+        out.resize(out.len() + self.padding(), b' ');
     }
-    if has_older {
-        out.extend_from_slice(b"<a rel=\"next\" href=\"/guestbook?page=");
-        decimal(out, u64::from(page + 1));
-        out.extend_from_slice(b"\">older remarks</a>");
+
+    fn padding(&self) -> usize {
+        COUNT_WIDTH.saturating_sub(width_with_commas(self.visitor))
     }
-    out.extend_from_slice(b"</nav>\n");
 }
 
 /// A remark that may be entered.
@@ -189,22 +166,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn page_numbers() {
-        assert_eq!(page_number(b""), Some(1));
-        assert_eq!(page_number(b"utm=x"), Some(1));
-        assert_eq!(page_number(b"a=b&page=7"), Some(7));
-        for query in [&b"page="[..], b"page=0", b"page=-1", b"page=+1", b"page=501", b"page=x"] {
-            assert_eq!(page_number(query), None, "{}", query.escape_ascii());
-        }
-    }
-
-    #[test]
     fn the_length_of_a_page_does_not_depend_on_the_count() {
         let text = b"$VISITOR_COUNT$$GUEST_REMARKS$$PROBLEMS$$GUEST_NAME$$GUEST_REMARK$$STATUS$\
-            $REASON$$EXPLANATION$";
+            $REASON$$EXPLANATION$$FOLDER$$ENTRIES$";
         let load = |_| Ok::<_, crate::app::BadTemplate>(text.to_vec());
         let templates = Templates::load(load).unwrap();
-        let shown = |visitor| page(&templates, 1, visitor, &Remarks::default());
+        let shown = |visitor| {
+            let page = Page::new(visitor, Arc::new(Remarks::new(1, &[])));
+            let mut html = Vec::new();
+            page.write(&templates, &mut html);
+            assert_eq!(page.len(&templates), html.len());
+            html
+        };
         assert!(shown(1234).starts_with(b"1,234<p class"));
         assert_eq!(shown(1).len(), shown(999_999_999_999).len());
     }

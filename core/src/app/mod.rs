@@ -3,14 +3,20 @@
 
 mod answer;
 mod asset;
+mod crowded;
 mod form;
 mod guestbook;
+mod listing;
+mod remarks;
 mod routes;
 mod site_path;
 mod template;
 
 pub(crate) use answer::{Answer, Content, Part};
 pub use asset::{Asset, Coding, Facts, NoAsset};
+pub use crowded::crowded;
+pub use listing::{FolderEntry, Listing};
+pub use remarks::Remarks;
 pub(crate) use routes::{Outcome, Plan, Step, plan};
 pub use site_path::SitePath;
 pub use template::{BadTemplate, Templates};
@@ -24,4 +30,8 @@ pub struct App {
     pub templates: Templates,
     /// The bounds.
     pub limits: Limits,
+    /// Whether there is a guestbook beside the files.
+    pub guestbook: bool,
+    /// A folder that has no index shows what is in it.
+    pub listing: bool,
 }

@@ -1,12 +1,14 @@
 //! Which request means what, and the steps that each takes.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use percent_encoding::percent_encode;
 
 use super::guestbook::{self, Entry};
 use super::site_path::NOT_OF_A_QUERY;
-use super::{Answer, App, Asset, NoAsset, SitePath};
+use super::{Answer, App, Asset, Listing, NoAsset, SitePath, form};
+use crate::http::accept::Form;
 use crate::http::conditions::{self, Verdict};
 use crate::http::encoding::Encodings;
 use crate::http::fields::Field;
@@ -14,6 +16,7 @@ use crate::http::head::{Method, Request};
 use crate::http::range::Wanted;
 use crate::http::refusal::Refusal;
 use crate::http::response::Status;
+use crate::limits::PAGES;
 use crate::moment::Moment;
 use crate::store::{Query, Reply, StoreDown};
 
@@ -26,7 +29,7 @@ pub(crate) enum Plan {
     Sign,
     /// Show the page that thanks for it.
     Thanks,
-    /// Serve a file, or say which methods it answers.
+    /// Serve a file, show a folder, or say which methods these answer.
     File { path: SitePath, method: Method },
     /// Show the site's own page for what is not there, if it has one.
     Missing,
@@ -42,6 +45,7 @@ pub(crate) enum Outcome<A> {
     /// There was none.
     None,
     Opened(Result<A, NoAsset>),
+    Listed(Result<Arc<Listing>, NoAsset>),
     Told(Result<Reply, StoreDown>),
 }
 
@@ -49,6 +53,7 @@ pub(crate) enum Outcome<A> {
 #[derive(Debug)]
 pub(crate) enum Step<A> {
     Open(SitePath, Encodings),
+    List(SitePath, u32),
     Ask(Query),
     Answer(Answer<A>),
 }
@@ -68,6 +73,11 @@ const NOT_A_FORM: Refusal = Refusal::new(
     Status::UNSUPPORTED_MEDIA_TYPE,
     "The guestbook takes a form, application/x-www-form-urlencoded.",
 );
+const CODED: Refusal = Refusal::new(
+    Status::UNSUPPORTED_MEDIA_TYPE,
+    "The guestbook takes a form as it is, not compressed.",
+)
+.with("Accept-Encoding", "identity");
 const STORE_DOWN: Refusal = Refusal::new(
     Status::SERVICE_UNAVAILABLE,
     "The guestbook is out of reach just now. Please try again in a moment.",
@@ -89,11 +99,14 @@ const CHANGED: Refusal = Refusal::new(
 );
 
 /// Decides what a request means. `head` is its text.
-pub(crate) fn plan(request: &Request, head: &[u8]) -> Plan {
+pub(crate) fn plan(app: &App, request: &Request, head: &[u8]) -> Plan {
     let path = request.target.path.of(head);
     match request.method {
         Method::Unknown => return Plan::Refuse(UNKNOWN_METHOD),
-        Method::Options if path == b"*" => return Plan::Options(GUESTBOOK_METHODS),
+        Method::Options if path == b"*" => {
+            let all = if app.guestbook { GUESTBOOK_METHODS } else { FILE_METHODS };
+            return Plan::Options(all);
+        }
         _ => {}
     }
     let Some(path) = SitePath::parse(path) else {
@@ -103,6 +116,7 @@ pub(crate) fn plan(request: &Request, head: &[u8]) -> Plan {
         };
     };
     match path.as_bytes() {
+        _ if !app.guestbook => Plan::File { path, method: request.method },
         GUESTBOOK | THANKS if conditions::fail_without_tag(request, head) => {
             Plan::Refuse(NO_SUCH_VERSION)
         }
@@ -117,18 +131,24 @@ pub(crate) fn plan(request: &Request, head: &[u8]) -> Plan {
 }
 
 fn plan_guestbook(request: &Request, head: &[u8]) -> Plan {
-    let query = request.target.query.map(|query| query.of(head)).unwrap_or_default();
     match request.method {
         Method::Options => Plan::Options(GUESTBOOK_METHODS),
-        method @ (Method::Get | Method::Head) => match guestbook::page_number(query) {
-            Some(page) => Plan::Visit { page, counts: method == Method::Get },
-            None => Plan::Missing,
-        },
+        method @ (Method::Get | Method::Head) => {
+            match form::page_number(query(request, head), PAGES) {
+                Some(page) => Plan::Visit { page, counts: method == Method::Get },
+                None => Plan::Missing,
+            }
+        }
         Method::Post if !is_same_site(request, head) => Plan::Refuse(CROSS_SITE),
+        Method::Post if request.is_coded => Plan::Refuse(CODED),
         Method::Post if !is_form(request, head) => Plan::Refuse(NOT_A_FORM),
         Method::Post => Plan::Sign,
         _ => Plan::Refuse(Refusal::method(GUESTBOOK_METHODS)),
     }
+}
+
+fn query<'h>(request: &Request, head: &'h [u8]) -> &'h [u8] {
+    request.target.query.map(|query| query.of(head)).unwrap_or_default()
 }
 
 /// Whether a browser sent this form from a page of ours. What is not a browser sends neither field
@@ -168,13 +188,21 @@ impl Plan {
         if let Outcome::Told(Err(_)) = outcome {
             return Step::Answer(Answer::refusal(STORE_DOWN, app, now));
         }
+        let outcome = match outcome {
+            Outcome::Opened(Err(NoAsset::NoIndex)) => match self.list(app, request, head) {
+                Some(step) => return step,
+                None => Outcome::Opened(Err(NoAsset::Missing)),
+            },
+            // A folder that can't be shown is refused like a file that can't be.
+            Outcome::Listed(Err(why)) => Outcome::Opened(Err(why)),
+            outcome => outcome,
+        };
         Step::Answer(match (self, outcome) {
             (Plan::Refuse(refusal), _) => Answer::refusal(*refusal, app, now),
             (Plan::Options(allow), _) => Answer::options(allow, now),
             (Plan::Thanks, _) => Answer::page(Status::OK, app.templates.thanks.fill(&[]), now),
-            (Plan::Visit { page, .. }, Outcome::Told(Ok(Reply::Visited { number, remarks }))) => {
-                let html = guestbook::page(&app.templates, *page, number, &remarks);
-                Answer::page(Status::OK, html, now)
+            (Plan::Visit { .. }, Outcome::Told(Ok(Reply::Visited { number, remarks }))) => {
+                Answer::visit(guestbook::Page::new(number, remarks), app, now)
             }
             (Plan::Visit { page, counts }, _) => {
                 return Step::Ask(Query::Visit { page: *page, counts: *counts });
@@ -205,10 +233,21 @@ impl Plan {
             (Plan::File { path, method }, Outcome::Opened(found)) => {
                 file(path, *method, (request, head), found, app, now)
             }
+            (Plan::File { path, method }, Outcome::Listed(Ok(listing))) => {
+                folder(path, *method, (request, head), &listing, app, now)
+            }
             (Plan::File { path, .. }, _) => {
                 return Step::Open(path.clone(), encodings(request, head));
             }
         })
+    }
+
+    /// Shows what is in a folder that has no index, if the operator wants that, and if there can be
+    /// the page that was asked for.
+    fn list<A>(&self, app: &App, request: &Request, head: &[u8]) -> Option<Step<A>> {
+        let Plan::File { path, .. } = self else { return None };
+        let page = form::page_number(query(request, head), u32::MAX)?;
+        app.listing.then(|| Step::List(path.clone(), page))
     }
 }
 
@@ -245,11 +284,33 @@ fn file<A: Asset>(
             return Answer::options(FILE_METHODS, now);
         }
         (_, Ok(_) | Err(NoAsset::Folder)) => Refusal::method(FILE_METHODS),
-        (_, Err(NoAsset::Missing)) => Refusal::not_found(),
+        (_, Err(NoAsset::Missing | NoAsset::NoIndex)) => Refusal::not_found(),
         (_, Err(NoAsset::Busy)) => BUSY,
         (_, Err(NoAsset::Unreadable)) => UNREADABLE,
     };
     Answer::refusal(refusal, app, now)
+}
+
+/// A folder that has no index.
+fn folder<A>(
+    path: &SitePath,
+    method: Method,
+    (request, head): (&Request, &[u8]),
+    listing: &Listing,
+    app: &App,
+    now: Moment,
+) -> Answer<A> {
+    match method {
+        Method::Get | Method::Head if conditions::fail_without_tag(request, head) => {
+            Answer::refusal(NO_SUCH_VERSION, app, now)
+        }
+        Method::Get | Method::Head => {
+            let form = Form::preferred(request.values(head, "Accept"));
+            Answer::listing(form, listing.show(form, path, app), now)
+        }
+        Method::Options => Answer::options(FILE_METHODS, now),
+        _ => Answer::refusal(Refusal::method(FILE_METHODS), app, now),
+    }
 }
 
 /// As much of a file as the request, by its conditions, gets.
@@ -260,6 +321,12 @@ fn representation<A: Asset>(
     app: &App,
     now: Moment,
 ) -> Answer<A> {
+    if let Some(status) = asset.facts().report_status() {
+        return match conditions::fail_without_tag(request, head) {
+            true => Answer::refusal(NO_SUCH_VERSION, app, now),
+            false => Answer::report(status, asset, now),
+        };
+    }
     if !request.is_conditional {
         return Answer::file(asset, now);
     }

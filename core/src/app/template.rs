@@ -11,6 +11,7 @@ pub struct Templates {
     pub(crate) thanks: Template,
     pub(crate) refused: Template,
     pub(crate) error: Template,
+    pub(crate) listing: Template,
 }
 
 impl Templates {
@@ -22,6 +23,8 @@ impl Templates {
     pub const REFUSED: &'static str = "guestbook/refused.html";
     /// The page for every other refusal.
     pub const ERROR: &'static str = "error.html";
+    /// The page that shows what is in a folder.
+    pub const LISTING: &'static str = "listing.html";
 
     /// Reads the pages with `load`, which is given each of the names above.
     ///
@@ -40,6 +43,7 @@ impl Templates {
             thanks: page(Self::THANKS, &[])?,
             refused: page(Self::REFUSED, &["PROBLEMS", "GUEST_NAME", "GUEST_REMARK"])?,
             error: page(Self::ERROR, &["STATUS", "REASON", "EXPLANATION"])?,
+            listing: page(Self::LISTING, &["FOLDER", "ENTRIES"])?,
         })
     }
 }
@@ -99,18 +103,30 @@ impl Template {
 
     /// The page, each gap filled by the write at its index.
     pub(crate) fn fill(&self, writes: &[Write<'_>]) -> Vec<u8> {
-        // Room for the text and for what a page of remarks usually adds.
         let mut page = Vec::with_capacity(self.text.len() + 1024);
+        self.write(&mut page, writes);
+        page
+    }
+
+    /// Appends the page.
+    pub(crate) fn write(&self, page: &mut Vec<u8>, writes: &[Write<'_>]) {
         let mut done = 0;
         for &(start, end, index) in &self.cuts {
             page.extend_from_slice(&self.text.as_bytes()[done..start]);
             if let Some(write) = writes.get(index) {
-                write(&mut page);
+                write(page);
             }
             done = end;
         }
         page.extend_from_slice(&self.text.as_bytes()[done..]);
-        page
+    }
+
+    /// The length of the page, each gap filled with as many bytes as stand at its index.
+    pub(crate) fn len(&self, fillings: &[usize]) -> usize {
+        let filled = |len, &(start, end, index): &(usize, usize, usize)| {
+            len + start - end + fillings.get(index).copied().unwrap_or_default()
+        };
+        self.cuts.iter().fold(self.text.len(), filled)
     }
 }
 
@@ -123,7 +139,9 @@ mod tests {
         let page = Template::parse(b"$B$ costs $5, $A$$B$.".to_vec(), &["A", "B"]).unwrap();
         let a = |out: &mut Vec<u8>| out.extend_from_slice(b"$B$");
         let b = |out: &mut Vec<u8>| out.extend_from_slice(b"tea");
-        assert_eq!(page.fill(&[&a, &b]), b"tea costs $5, $B$tea.", "what fills is not filled");
+        let filled = page.fill(&[&a, &b]);
+        assert_eq!(filled, b"tea costs $5, $B$tea.", "what fills is not filled");
+        assert_eq!(page.len(&[3, 3]), filled.len());
     }
 
     #[test]

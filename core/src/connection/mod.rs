@@ -7,10 +7,11 @@
 mod state;
 mod turn;
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
 
-use crate::app::{App, Asset, NoAsset, Outcome};
+use crate::app::{App, Asset, Listing, NoAsset, Outcome};
 use crate::http::refusal::Refusal;
 use crate::http::response::Status;
 use crate::limits;
@@ -38,10 +39,29 @@ pub struct Connection<A> {
     requests: u32,
     /// The client has stopped sending.
     ended: bool,
-    /// The driver wants this answer to be the last.
-    retiring: bool,
-    /// Something of the last request was left unread.
-    unread: bool,
+    /// Whether the driver wants it to end, and how soon.
+    leaving: Leaving,
+    /// Whether something that the client has sent is left unread at the end.
+    unread: Unread,
+}
+
+/// Whether something that a client has sent is left unread at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unread {
+    No,
+    /// The client had said that it would send no more, and was not waited for.
+    Perhaps,
+    Yes,
+}
+
+/// Whether a driver wants a connection to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leaving {
+    No,
+    /// With the next answer, whenever that is asked for.
+    AfterAnswer,
+    /// With this answer; at once if none is owed.
+    AtOnce,
 }
 
 impl<A: Asset> Default for Connection<A> {
@@ -61,15 +81,15 @@ impl<A: Asset> Connection<A> {
             seen: 0,
             requests: 0,
             ended: false,
-            retiring: false,
-            unread: false,
+            leaving: Leaving::No,
+            unread: Unread::No,
         }
     }
 
     /// What it wants next.
     pub fn poll(&mut self, app: &App, now: Moment) -> Want<A> {
         if self.deadline.is_some_and(|deadline| deadline.at_ms <= now.ms) {
-            self.expire(now);
+            self.expire(app, now);
         }
         loop {
             // Should anything panic, the connection is found closed.
@@ -111,6 +131,17 @@ impl<A: Asset> Connection<A> {
         });
     }
 
+    /// The page that was asked for with [`Want::List`], or why not.
+    pub fn listed(&mut self, found: Result<Arc<Listing>, NoAsset>) {
+        self.resume(|state| match state {
+            State::Opening(mut exchange) => {
+                exchange.outcome = Outcome::Listed(found);
+                State::Ready(exchange)
+            }
+            late => late,
+        });
+    }
+
     /// The answer to [`Want::Ask`], or why there is none.
     pub fn answered(&mut self, ticket: Ticket, reply: Result<Reply, StoreDown>) {
         let expected = self.ticket() == ticket;
@@ -129,7 +160,7 @@ impl<A: Asset> Connection<A> {
         self.resume(|state| match (state, outcome) {
             (State::Continuing(exchange), Sent::Whole) => State::Receiving(exchange),
             (State::Sending(mut exchange), Sent::Whole) => {
-                exchange.body_bytes += body_bytes;
+                exchange.body_bytes += body_bytes + mem::take(&mut exchange.joined_bytes);
                 match transmit.body {
                     Body::File { asset, .. } if exchange.has_more() => {
                         State::Piece(exchange, asset)
@@ -158,12 +189,35 @@ impl<A: Asset> Connection<A> {
 
     /// The driver wants the connection to end: at once if it is idle, else after this answer.
     pub fn retire(&mut self) {
-        self.retiring = true;
+        self.leaving = Leaving::AtOnce;
+    }
+
+    /// The driver wants the connection to end with its next answer. A client that is idle is waited
+    /// for as ever: what it has sent just now is not lost, as it is when an idle connection closes.
+    pub fn wind_down(&mut self) {
+        if self.leaving == Leaving::No {
+            self.leaving = Leaving::AfterAnswer;
+        }
     }
 
     /// When to poll even if nothing was paid.
     pub fn deadline(&self) -> Option<Deadline> {
         self.deadline
+    }
+
+    /// After [`Want::Close`]: whether the client may have sent more although it had said that it
+    /// would not. Where the driver finds so, it says that with [`linger`](Connection::linger),
+    /// since closing a socket that has unread input resets the connection.
+    pub fn may_have_unread(&self) -> bool {
+        self.unread == Unread::Perhaps && matches!(self.state, State::Closed(Closing::Done, None))
+    }
+
+    /// More was found after all: the connection goes on, to its end.
+    pub fn linger(&mut self) {
+        if self.may_have_unread() {
+            self.unread = Unread::Yes;
+            self.state = State::Parting;
+        }
     }
 
     /// Whether it waits for a request of which nothing has come.
@@ -179,7 +233,7 @@ impl<A: Asset> Connection<A> {
     /// Whether, after its last answer, there may be more to come of what the client sent. To close
     /// without draining that would reset the connection.
     pub fn has_unread(&self) -> bool {
-        self.unread
+        self.unread == Unread::Yes
     }
 
     /// The answer that the end of the connection cut short, to be logged and counted too.
@@ -231,7 +285,7 @@ impl<A: Asset> Connection<A> {
     }
 
     /// The deadline has passed.
-    fn expire(&mut self, now: Moment) {
+    fn expire(&mut self, app: &App, now: Moment) {
         let Some(deadline) = self.deadline.take() else { return };
         let late = Refusal::closing(
             Status::REQUEST_TIMEOUT,
@@ -241,9 +295,7 @@ impl<A: Asset> Connection<A> {
             Patience::NextRequest => self.close(Closing::Idle),
             Patience::Delivery => self.close(Closing::TooSlow),
             Patience::Goodbye => self.close(Closing::Done),
-            Patience::Head => {
-                self.state = State::Ready(Exchange::refused(self.pending(), late, now));
-            }
+            Patience::FirstByte | Patience::Head => self.state = self.refuse_head(late, app, now),
             Patience::Body => self.resume(|state| match state {
                 State::Receiving(exchange) => State::Ready(exchange.refuse(late)),
                 other => other,

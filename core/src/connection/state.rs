@@ -22,7 +22,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use crate::app::{Content, Outcome, Part, Plan};
+use crate::app::{App, Content, Outcome, Part, Plan};
 use crate::http::body::Receiver;
 use crate::http::head::Request;
 use crate::http::refusal::Refusal;
@@ -43,7 +43,7 @@ pub(super) enum State<A> {
     Receiving(Box<Exchange<A>>),
     /// The next step can be taken.
     Ready(Box<Exchange<A>>),
-    /// A file is being opened.
+    /// A file is being opened, or a folder read.
     Opening(Box<Exchange<A>>),
     /// The store is being asked.
     Asking(Box<Exchange<A>>),
@@ -93,6 +93,8 @@ pub(super) struct Exchange<A> {
     pub(super) status: u16,
     /// Bytes of the answer's body that were sent.
     pub(super) body_bytes: u64,
+    /// Bytes of the body that are on their way in one buffer with the head.
+    pub(super) joined_bytes: u64,
     /// What of a part of a file is to be sent after the current piece.
     rest: Range<u64>,
     /// The parts after that.
@@ -113,6 +115,7 @@ impl<A> Exchange<A> {
             outcome: Outcome::None,
             status: 0,
             body_bytes: 0,
+            joined_bytes: 0,
             rest: 0..0,
             parts: VecDeque::new(),
             unread: false,
@@ -122,8 +125,8 @@ impl<A> Exchange<A> {
     }
 
     /// An exchange that begins and ends with a refusal: the head could not be read.
-    pub(super) fn refused(input: &[u8], refusal: Refusal, now: Moment) -> Box<Exchange<A>> {
-        Exchange::new(Request::unreadable(input), Plan::Refuse(refusal), now).leave_unread()
+    pub(super) fn refused(request: Request, refusal: Refusal, now: Moment) -> Box<Exchange<A>> {
+        Exchange::new(request, Plan::Refuse(refusal), now).leave_unread()
     }
 
     /// The request is not served after all.
@@ -138,20 +141,29 @@ impl<A> Exchange<A> {
         self
     }
 
-    /// What goes out first of an answer's body, after `head`.
-    pub(super) fn first(&mut self, head: Vec<u8>, content: Content<A>) -> Transmit<A> {
+    /// What goes out first of an answer: `head`, and what of its content goes along.
+    pub(super) fn first(
+        &mut self,
+        mut head: Vec<u8>,
+        content: Content<A>,
+        app: &App,
+    ) -> Transmit<A> {
+        let head_bytes = head.len();
         match content {
-            Content::Nothing => Transmit { head, body: Body::None, more: false },
-            Content::Page(page) => Transmit { head, body: Body::Bytes(page), more: false },
+            Content::Nothing => {}
+            Content::Page(page) => head.extend_from_slice(&page),
+            Content::Visit(page) => page.write(&app.templates, &mut head),
             Content::File(asset, range) => {
                 self.rest = range;
-                self.next(head, asset)
+                return self.next(head, asset);
             }
             Content::Parts(asset, parts) => {
                 self.parts = parts.into();
-                self.next(head, asset)
+                return self.next(head, asset);
             }
         }
+        self.joined_bytes = (head.len() - head_bytes) as u64;
+        Transmit { head, body: Body::None, more: false }
     }
 
     /// The next piece of a file, after `head`; what it leaves is for later.
@@ -159,7 +171,7 @@ impl<A> Exchange<A> {
         if self.rest.is_empty()
             && let Some(part) = self.parts.pop_front()
         {
-            self.body_bytes += part.lead.len() as u64;
+            self.joined_bytes = part.lead.len() as u64;
             head.extend_from_slice(&part.lead);
             self.rest = part.range;
         }

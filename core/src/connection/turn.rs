@@ -4,8 +4,8 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::mem;
 
-use super::Connection;
 use super::state::{Exchange, State};
+use super::{Connection, Leaving, Unread};
 use crate::app::{self, Answer, App, Asset, Content, Outcome, Step};
 use crate::http::body::Receiver;
 use crate::http::fields::{Expectation, Framing};
@@ -31,8 +31,8 @@ impl<A: Asset> Connection<A> {
         match state {
             State::Listening => self.listen(app, now),
             State::Encouraging(exchange) => {
-                self.expect(Patience::Delivery, app.limits.send_timeout_ms, now);
                 let transmit = Transmit { head: CONTINUE.to_vec(), body: Body::None, more: false };
+                self.expect_delivery(&transmit, app, now);
                 (State::Continuing(exchange), Some(Want::Send(transmit)))
             }
             State::Receiving(exchange) => self.receive(exchange, app),
@@ -58,17 +58,19 @@ impl<A: Asset> Connection<A> {
         }
     }
 
+    // Apart from the others: inlined, it makes every turn dearer, by a hundredth of a request.
+    #[inline(never)]
     fn listen(&mut self, app: &App, now: Moment) -> Turn<A> {
         if self.is_quiet() {
             if self.ended {
                 return (State::Closed(Closing::Left, None), None);
             }
-            if self.retiring {
+            if self.leaving == Leaving::AtOnce {
                 return (State::Closed(Closing::Retired, None), None);
             }
         }
-        let refusal = match self.next_request() {
-            Ok(Some(request)) => return (self.begin(request, now), None),
+        let refusal = match self.next_request(app) {
+            Ok(Some(request)) => return (self.begin(request, app, now), None),
             Ok(None) if !self.ended => {
                 self.await_head(app, now);
                 return (State::Listening, Some(Want::Read));
@@ -76,20 +78,27 @@ impl<A: Asset> Connection<A> {
             Ok(None) => HEAD_CUT,
             Err(refusal) => refusal,
         };
-        (State::Ready(Exchange::refused(self.pending(), refusal, now)), None)
+        (self.refuse_head(refusal, app, now), None)
+    }
+
+    /// The head of the request can't be read, or is late.
+    #[cold]
+    pub(super) fn refuse_head(&self, refusal: Refusal, app: &App, now: Moment) -> State<A> {
+        let request = Request::unreadable(self.pending(), &app.limits);
+        State::Ready(Exchange::refused(request, refusal, now))
     }
 
     /// The request that the input begins with. A head is read again only when a line has ended, or
     /// nothing more can come.
-    fn next_request(&mut self) -> Result<Option<Request>, Refusal> {
+    fn next_request(&mut self, app: &App) -> Result<Option<Request>, Refusal> {
         let input = &self.input[self.start..];
         let no_line_ended = self.seen > 0 && memchr::memchr(b'\n', &input[self.seen..]).is_none();
-        let more_may_come = no_line_ended && !self.ended && head::within_bounds(input);
+        let more_may_come = no_line_ended && !self.ended && head::within_bounds(input, &app.limits);
         if input.is_empty() || more_may_come {
             self.seen = input.len();
             return Ok(None);
         }
-        let parsed = head::parse(input);
+        let parsed = head::parse(input, &app.limits);
         self.seen = if let Ok(None) = parsed { input.len() } else { 0 };
         parsed
     }
@@ -97,8 +106,9 @@ impl<A: Asset> Connection<A> {
     /// The first head is due soon after the accept, another soon after its first byte.
     fn await_head(&mut self, app: &App, now: Moment) {
         let limits = &app.limits;
+        let silence_ms = || limits.first_byte_timeout_ms.min(limits.header_timeout_ms);
         let nothing = self.is_quiet();
-        match self.deadline.map(|deadline| deadline.on) {
+        match self.deadline {
             None if nothing && self.requests > 0 => {
                 if self.pending().is_empty() {
                     // A client that waits owns no buffer.
@@ -107,29 +117,34 @@ impl<A: Asset> Connection<A> {
                 }
                 self.expect(Patience::NextRequest, limits.keep_alive_timeout_ms, now);
             }
+            None if nothing => self.expect(Patience::FirstByte, silence_ms(), now),
             None => self.expect(Patience::Head, limits.header_timeout_ms, now),
-            Some(Patience::NextRequest) if !nothing => {
+            Some(Deadline { on: Patience::NextRequest, .. }) if !nothing => {
                 self.expect(Patience::Head, limits.header_timeout_ms, now);
+            }
+            Some(Deadline { on: Patience::FirstByte, at_ms }) if !nothing => {
+                let at_ms = at_ms - silence_ms() + limits.header_timeout_ms;
+                self.deadline = Some(Deadline { at_ms, on: Patience::Head });
             }
             Some(_) => {}
         }
     }
 
     /// A head is whole: decide what it means, and whether its body is to come first.
-    fn begin(&mut self, request: Request, now: Moment) -> State<A> {
+    fn begin(&mut self, request: Request, app: &App, now: Moment) -> State<A> {
         self.requests = self.requests.wrapping_add(1);
         self.deadline = None;
         let (framing, expectation) = (request.framing, request.expectation);
         // One that sent its body along needs no encouragement.
         let holds_back =
             expectation == Expectation::Continue && self.pending().len() == request.len;
-        let plan = app::plan(&request, &self.pending()[..request.len]);
+        let plan = app::plan(app, &request, &self.pending()[..request.len]);
         let wanted = plan.wants_body();
         let mut exchange = Exchange::new(request, plan, now);
         if expectation == Expectation::Unknown {
             return State::Ready(exchange.refuse(UNKNOWN_EXPECTATION));
         }
-        exchange.body = match Receiver::expect(framing, wanted) {
+        exchange.body = match Receiver::expect(framing, wanted, &app.limits) {
             Ok(receiver) => receiver,
             Err(refusal) => return State::Ready(exchange.refuse(refusal)),
         };
@@ -144,7 +159,7 @@ impl<A: Asset> Connection<A> {
 
     fn receive(&mut self, mut exchange: Box<Exchange<A>>, app: &App) -> Turn<A> {
         let at = self.start + exchange.request.len;
-        match exchange.body.take(&self.input[at..]) {
+        match exchange.body.take(&self.input[at..], &app.limits) {
             Err(refusal) => return (State::Ready(exchange.refuse(refusal)), None),
             Ok(taken) => drop(self.input.drain(at..at + taken)),
         }
@@ -154,7 +169,8 @@ impl<A: Asset> Connection<A> {
         if self.ended {
             return (State::Ready(exchange.refuse(BODY_CUT)), None);
         }
-        let earned_ms = exchange.body.received() as u64 * 1000 / limits::BODY_BYTES_PER_SECOND;
+        let received = exchange.body.received() as u64;
+        let earned_ms = received * 1000 / app.limits.body_bytes_per_second;
         let at_ms = exchange.started_ms + app.limits.body_timeout_ms + earned_ms;
         self.deadline = Some(Deadline { at_ms, on: Patience::Body });
         (State::Receiving(exchange), Some(Want::Read))
@@ -169,6 +185,7 @@ impl<A: Asset> Connection<A> {
             Step::Open(path, encodings) => {
                 (State::Opening(exchange), Some(Want::Open(path, encodings)))
             }
+            Step::List(path, page) => (State::Opening(exchange), Some(Want::List(path, page))),
             Step::Ask(query) => {
                 self.expect(Patience::Store, app.limits.store_timeout_ms, now);
                 (State::Asking(exchange), Some(Want::Ask(self.ticket(), query)))
@@ -192,7 +209,7 @@ impl<A: Asset> Connection<A> {
             _ if exchange.request.method == Method::Head => Content::Nothing,
             content => content,
         };
-        let transmit = exchange.first(head, content);
+        let transmit = exchange.first(head, content, app);
         self.send(exchange, transmit, app, now)
     }
 
@@ -203,8 +220,14 @@ impl<A: Asset> Connection<A> {
         app: &App,
         now: Moment,
     ) -> Turn<A> {
-        self.expect(Patience::Delivery, app.limits.send_timeout_ms, now);
+        self.expect_delivery(&transmit, app, now);
         (State::Sending(exchange), Some(Want::Send(transmit)))
+    }
+
+    /// The client has a while to take this, and more for much of it.
+    fn expect_delivery(&mut self, transmit: &Transmit<A>, app: &App, now: Moment) {
+        let bytes = transmit.head.len() as u64 + transmit.body.len();
+        self.expect(Patience::Delivery, app.limits.delivery_timeout_ms(bytes), now);
     }
 
     fn persistence(&self, exchange: &Exchange<A>, app: &App) -> Persistence {
@@ -212,7 +235,7 @@ impl<A: Asset> Connection<A> {
         let nothing_follows = self.ended && self.pending().len() <= request.len;
         let goes_on = request.keep_alive
             && !exchange.unread
-            && !self.retiring
+            && self.leaving == Leaving::No
             && !nothing_follows
             && app.limits.keep_alive_timeout_ms > 0
             && self.requests < app.limits.requests_per_connection;
@@ -230,10 +253,20 @@ impl<A: Asset> Connection<A> {
         if exchange.persistence != Persistence::Ends {
             return State::Listening;
         }
-        self.unread = exchange.unread || !self.pending().is_empty();
+        let unread = exchange.unread || !self.pending().is_empty();
         // Closing a socket that still has input resets the connection, and the reset can overtake
-        // the answer (RFC 9112 §9.6). A client that said "close" sends nothing more.
-        let last = !exchange.request.keep_alive && !self.unread;
-        if last || self.ended { State::Closed(Closing::Done, None) } else { State::Parting }
+        // the answer (RFC 9112 §9.6). A client that said "close" sends nothing more, or not before
+        // it has a short answer.
+        let is_short = exchange.body_bytes <= limits::SHORT_ANSWER_BYTES;
+        let is_trusted = !exchange.request.keep_alive && is_short && !self.ended;
+        self.unread = match (unread, is_trusted) {
+            (true, _) => Unread::Yes,
+            (false, true) => Unread::Perhaps,
+            (false, false) => Unread::No,
+        };
+        match self.ended || self.unread == Unread::Perhaps {
+            true => State::Closed(Closing::Done, None),
+            false => State::Parting,
+        }
     }
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::fields::Framing;
 use super::refusal::Refusal;
 use super::response::Status;
-use crate::limits;
+use crate::limits::{self, Limits};
 
 /// Takes a body as it comes in, in any pieces.
 #[derive(Debug)]
@@ -48,11 +48,15 @@ impl Receiver {
     }
 
     /// Expects a body, and keeps it if anybody wants it.
-    pub(crate) fn expect(framing: Framing, wanted: bool) -> Result<Receiver, Refusal> {
+    pub(crate) fn expect(
+        framing: Framing,
+        wanted: bool,
+        limits: &Limits,
+    ) -> Result<Receiver, Refusal> {
         let stage = match framing {
             Framing::None => Stage::Whole,
             Framing::Length(length) => match usize::try_from(length) {
-                Ok(length) if length <= limits::BODY_BYTES => Stage::Plain(length),
+                Ok(length) if length <= limits.body_bytes => Stage::Plain(length),
                 _ => return Err(TOO_LARGE),
             },
             Framing::Chunked => Stage::Size,
@@ -61,10 +65,10 @@ impl Receiver {
     }
 
     /// Takes what it can of `input` and says how many bytes that was.
-    pub(crate) fn take(&mut self, input: &[u8]) -> Result<usize, Refusal> {
+    pub(crate) fn take(&mut self, input: &[u8], limits: &Limits) -> Result<usize, Refusal> {
         let mut taken = 0;
         while !self.is_whole() {
-            let step = self.step(&input[taken..])?;
+            let step = self.step(&input[taken..], limits)?;
             if step == 0 {
                 break;
             }
@@ -87,7 +91,7 @@ impl Receiver {
         &self.kept
     }
 
-    fn step(&mut self, input: &[u8]) -> Result<usize, Refusal> {
+    fn step(&mut self, input: &[u8], limits: &Limits) -> Result<usize, Refusal> {
         match self.stage {
             Stage::Plain(left) => {
                 let taken = self.data(input, left);
@@ -109,18 +113,21 @@ impl Receiver {
                 _ => Err(BAD_CHUNK),
             },
             Stage::Size => {
-                let line = self.line(input, limits::CHUNK_LINE_BYTES, BAD_CHUNK)?;
+                let line = line(input, limits::CHUNK_LINE_BYTES, BAD_CHUNK)?;
                 let Some(line) = line else { return Ok(0) };
+                self.count(line, limits)?;
                 self.stage = match chunk_size(line)? {
                     0 => Stage::Trailers,
-                    size if size > limits::BODY_BYTES - self.received => return Err(TOO_LARGE),
+                    size if size > limits.body_bytes - self.received => return Err(TOO_LARGE),
                     size => Stage::Chunk(size),
                 };
                 Ok(line.len() + 2)
             }
             Stage::Trailers => {
-                let line = self.line(input, limits::HEADER_SECTION_BYTES, BAD_TRAILER)?;
+                let most = limits.header_section_bytes.min(limits::CHUNK_OVERHEAD_BYTES);
+                let line = line(input, most, BAD_TRAILER)?;
                 let Some(line) = line else { return Ok(0) };
+                self.count(line, limits)?;
                 if line.is_empty() {
                     self.stage = Stage::Whole;
                 } else {
@@ -141,30 +148,26 @@ impl Receiver {
         taken
     }
 
-    /// The line that `input` begins with, without its CRLF; none while it is incomplete.
-    fn line<'i>(
-        &mut self,
-        input: &'i [u8],
-        most: usize,
-        bad: Refusal,
-    ) -> Result<Option<&'i [u8]>, Refusal> {
-        let Some(end) = memchr::memchr(b'\n', &input[..input.len().min(most)]) else {
-            // A control byte can't be mended by what follows it, so it is refused at once.
-            let controls = input.iter().enumerate().any(|(at, &byte)| {
-                byte.is_ascii_control()
-                    && byte != b'\t'
-                    && !(byte == b'\r' && at + 1 == input.len())
-            });
-            return if input.len() < most && !controls { Ok(None) } else { Err(bad) };
-        };
-        self.overhead += end + 1;
-        if self.overhead > limits::CHUNK_OVERHEAD_BYTES {
-            return Err(TOO_LARGE);
-        }
-        match input[..end].strip_suffix(b"\r") {
-            Some(line) => Ok(Some(line)),
-            None => Err(bad),
-        }
+    /// Counts a line that is none of the body's own.
+    fn count(&mut self, line: &[u8], limits: &Limits) -> Result<(), Refusal> {
+        self.overhead += line.len() + 2;
+        let most = limits.body_bytes.max(limits::CHUNK_OVERHEAD_BYTES);
+        if self.overhead > most { Err(TOO_LARGE) } else { Ok(()) }
+    }
+}
+
+/// The line that `input` begins with, without its CRLF; none while it is incomplete.
+fn line(input: &[u8], most: usize, bad: Refusal) -> Result<Option<&[u8]>, Refusal> {
+    let Some(end) = memchr::memchr(b'\n', &input[..input.len().min(most)]) else {
+        // A control byte can't be mended by what follows it, so it is refused at once.
+        let controls = input.iter().enumerate().any(|(at, &byte)| {
+            byte.is_ascii_control() && byte != b'\t' && !(byte == b'\r' && at + 1 == input.len())
+        });
+        return if input.len() < most && !controls { Ok(None) } else { Err(bad) };
+    };
+    match input[..end].strip_suffix(b"\r") {
+        Some(line) => Ok(Some(line)),
+        None => Err(bad),
     }
 }
 
@@ -220,11 +223,33 @@ fn is_text(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
+/// What a trailer must not have (RFC 9110 §6.5.1), since whoever merges it into the head would read
+/// another request.
+const NO_TRAILERS: [&[u8]; 12] = [
+    b"Authorization",
+    b"Connection",
+    b"Content-Encoding",
+    b"Content-Length",
+    b"Content-Range",
+    b"Content-Type",
+    b"Cookie",
+    b"Expect",
+    b"Host",
+    b"TE",
+    b"Trailer",
+    b"Transfer-Encoding",
+];
+
 fn check_trailer(line: &[u8]) -> Result<(), Refusal> {
-    let well_formed = token(line)
-        .and_then(|rest| rest.strip_prefix(b":"))
-        .is_some_and(|value| value.iter().all(|&byte| is_text(byte)));
-    if well_formed { Ok(()) } else { Err(BAD_TRAILER) }
+    let value = token(line).and_then(|rest| rest.strip_prefix(b":"));
+    let Some(value) = value.filter(|value| value.iter().all(|&byte| is_text(byte))) else {
+        return Err(BAD_TRAILER);
+    };
+    let name = &line[..line.len() - value.len() - 1];
+    if NO_TRAILERS.iter().any(|banned| name.eq_ignore_ascii_case(banned)) {
+        return Err(Refusal::malformed("The body has a trailer that belongs into the head."));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -232,12 +257,20 @@ mod tests {
     use super::*;
     use std::{format, string::ToString};
 
+    fn expect(framing: Framing, wanted: bool) -> Result<Receiver, Refusal> {
+        Receiver::expect(framing, wanted, &Limits::default())
+    }
+
+    fn take(receiver: &mut Receiver, input: &[u8]) -> Result<usize, Refusal> {
+        receiver.take(input, &Limits::default())
+    }
+
     fn receive(body: &[u8], piece: usize) -> Result<(Vec<u8>, usize), Refusal> {
-        let mut receiver = Receiver::expect(Framing::Chunked, true)?;
+        let mut receiver = expect(Framing::Chunked, true)?;
         let (mut start, mut end) = (0, 0);
         while !receiver.is_whole() && end < body.len() {
             end = (end + piece).min(body.len());
-            start += receiver.take(&body[start..end])?;
+            start += take(&mut receiver, &body[start..end])?;
         }
         assert!(receiver.is_whole(), "incomplete: {}", body.escape_ascii());
         Ok((receiver.bytes().to_vec(), start))
@@ -286,10 +319,12 @@ mod tests {
             b"0\r\nX: a\nY: b\r\n\r\n",
             b"0\r\n\n",
             b"0\r\nX: \0\r\n\r\n",
+            b"0\r\nX: y\r\ncontent-length: 5\r\n\r\n",
+            b"0\r\nHost:\r\n\r\n",
             &[b'1'; 300],
         ] {
-            let mut receiver = Receiver::expect(Framing::Chunked, true).unwrap();
-            let refusal = receiver.take(body).expect_err(&body.escape_ascii().to_string());
+            let mut receiver = expect(Framing::Chunked, true).unwrap();
+            let refusal = take(&mut receiver, body).expect_err(&body.escape_ascii().to_string());
             assert_eq!((refusal.status, refusal.close), (Status::BAD_REQUEST, true));
         }
     }
@@ -297,21 +332,37 @@ mod tests {
     #[test]
     fn a_body_is_bounded_however_it_is_framed() {
         let too_long = limits::BODY_BYTES as u64 + 1;
-        assert_eq!(Receiver::expect(Framing::Length(too_long), true).unwrap_err(), TOO_LARGE);
-        assert_eq!(Receiver::expect(Framing::Length(u64::MAX), false).unwrap_err(), TOO_LARGE);
-        let mut receiver = Receiver::expect(Framing::Chunked, true).unwrap();
-        assert_eq!(receiver.take(format!("{too_long:x}\r\n").as_bytes()), Err(TOO_LARGE));
-        let mut receiver = Receiver::expect(Framing::Chunked, true).unwrap();
-        assert_eq!(receiver.take(b"ffffffffffffffff\r\n"), Err(TOO_LARGE));
-        let mut receiver = Receiver::expect(Framing::Chunked, true).unwrap();
+        assert_eq!(expect(Framing::Length(too_long), true).unwrap_err(), TOO_LARGE);
+        assert_eq!(expect(Framing::Length(u64::MAX), false).unwrap_err(), TOO_LARGE);
+        let mut receiver = expect(Framing::Chunked, true).unwrap();
+        let size = format!("{too_long:x}\r\n");
+        assert_eq!(take(&mut receiver, size.as_bytes()), Err(TOO_LARGE));
+        let mut receiver = expect(Framing::Chunked, true).unwrap();
+        assert_eq!(take(&mut receiver, b"ffffffffffffffff\r\n"), Err(TOO_LARGE));
+        let mut receiver = expect(Framing::Chunked, true).unwrap();
         let dust = b"1;extension=long\r\nx\r\n".repeat(limits::BODY_BYTES / 8);
-        assert_eq!(receiver.take(&dust), Err(TOO_LARGE));
+        assert_eq!(take(&mut receiver, &dust), Err(TOO_LARGE));
+    }
+
+    #[test]
+    fn where_a_larger_body_may_come_so_may_more_chunks() {
+        let limits = Limits { body_bytes: 4 * limits::CHUNK_OVERHEAD_BYTES, ..Limits::default() };
+        // The line before a byte, and its end, which is of no line.
+        let dust = |bytes: usize| b"1\r\nx\r\n".repeat(bytes);
+        let mut receiver = Receiver::expect(Framing::Chunked, true, &limits).unwrap();
+        let most = limits.body_bytes / 3;
+        assert_eq!(receiver.take(&dust(most), &limits), Ok(6 * most));
+        assert_eq!(receiver.take(&dust(1), &limits), Err(TOO_LARGE));
+        let small = Limits { body_bytes: 1, ..Limits::default() };
+        let mut receiver = Receiver::expect(Framing::Chunked, true, &small).unwrap();
+        let body = format!("1;{}\r\nx\r\n0\r\n\r\n", "a".repeat(200));
+        assert_eq!(receiver.take(body.as_bytes(), &small), Ok(body.len()));
     }
 
     #[test]
     fn a_body_that_nobody_wants_is_not_kept() {
-        let mut receiver = Receiver::expect(Framing::Length(5), false).unwrap();
-        assert_eq!(receiver.take(b"helloGET"), Ok(5));
+        let mut receiver = expect(Framing::Length(5), false).unwrap();
+        assert_eq!(take(&mut receiver, b"helloGET"), Ok(5));
         assert!(receiver.is_whole());
         assert_eq!(receiver.received(), 5);
         assert_eq!(receiver.bytes(), b"");

@@ -118,6 +118,7 @@ mod tests {
     use super::*;
     use crate::app::Coding;
     use crate::http::head;
+    use crate::limits::Limits;
     use std::format;
 
     const NOW: Moment = Moment { ms: 0, unix_s: 1_795_000_000 };
@@ -127,7 +128,7 @@ mod tests {
 
     fn with<T>(fields: &str, ask: impl FnOnce(&Request, &[u8], &Facts, Moment) -> T) -> T {
         let head = format!("GET / HTTP/1.1\r\nHost: x\r\n{fields}\r\n");
-        let request = head::parse(head.as_bytes()).unwrap().unwrap();
+        let request = head::parse(head.as_bytes(), &Limits::default()).unwrap().unwrap();
         let facts = Facts::new(1000, 784_111_777, "a-1", "text/plain", Coding::default());
         ask(&request, head.as_bytes(), &facts, NOW)
     }

@@ -28,6 +28,22 @@ fn civil(day: u64) -> (u64, usize, u64) {
     (year, month as usize, of_year - (153 * march_month + 2) / 5 + 1)
 }
 
+/// Appends `unix_s` seconds since 1970 as RFC 3339 has it, `1994-11-06T08:49:37Z`: always 20 bytes.
+pub(crate) fn append_rfc_3339(out: &mut Vec<u8>, unix_s: u64) {
+    let unix_s = unix_s.min(LAST_S);
+    let second = unix_s % 86_400;
+    let (year, month, of_month) = civil(unix_s / 86_400);
+    let mut text = *b"1970-01-01T00:00:00Z";
+    two_digits(&mut text[..2], year / 100);
+    two_digits(&mut text[2..4], year % 100);
+    two_digits(&mut text[5..7], month as u64);
+    two_digits(&mut text[8..10], of_month);
+    two_digits(&mut text[11..13], second / 3600);
+    two_digits(&mut text[14..16], second / 60 % 60);
+    two_digits(&mut text[17..19], second % 60);
+    out.extend_from_slice(&text);
+}
+
 /// Appends the date of `unix_s` seconds since 1970: always 29 bytes.
 pub(crate) fn append(out: &mut Vec<u8>, unix_s: u64) {
     let unix_s = unix_s.min(LAST_S);
@@ -126,6 +142,13 @@ pub fn common_log_date(unix_s: u64) -> String {
     alloc::format!("{day}/{month}/{year}:{time} +0000")
 }
 
+/// The date of `unix_s` seconds since 1970 as RFC 3339 has it: `1994-11-06T08:49:37Z`.
+pub fn rfc_3339_date(unix_s: u64) -> String {
+    let mut date = Vec::with_capacity(20);
+    append_rfc_3339(&mut date, unix_s);
+    String::from_utf8(date).unwrap_or_default()
+}
+
 fn two_digits(place: &mut [u8], number: u64) {
     place[0] = b'0' + (number / 10) as u8;
     place[1] = b'0' + (number % 10) as u8;
@@ -193,6 +216,16 @@ mod tests {
     #[test]
     fn a_date_for_the_log() {
         assert_eq!(common_log_date(784_111_777), "06/Nov/1994:08:49:37 +0000");
+    }
+
+    #[test]
+    fn a_date_for_programs() {
+        let mut out = Vec::new();
+        append_rfc_3339(&mut out, 784_111_777);
+        append_rfc_3339(&mut out, 951_782_400);
+        append_rfc_3339(&mut out, u64::MAX);
+        assert_eq!(rfc_3339_date(784_111_777).as_bytes(), &out[..20]);
+        assert_eq!(out, b"1994-11-06T08:49:37Z2000-02-29T00:00:00Z9999-12-31T23:59:59Z");
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl Encodings {
 }
 
 /// `q=0.5` in thousandths; all of it where nothing is said; none if it is malformed (§12.4.2).
-fn weight(parameter: Option<&[u8]>) -> Option<u16> {
+pub(super) fn weight(parameter: Option<&[u8]>) -> Option<u16> {
     let Some(parameter) = parameter else { return Some(1000) };
     let text = core::str::from_utf8(parameter).ok()?;
     let value = text.strip_prefix("q=").or_else(|| text.strip_prefix("Q="))?;

@@ -56,6 +56,7 @@ pub(super) struct Fields {
     pub(super) keep_alive: bool,
     pub(super) is_conditional: bool,
     pub(super) names_encodings: bool,
+    pub(super) is_coded: bool,
     pub(super) expectation: Expectation,
     pub(super) kept: Kept,
 }
@@ -69,6 +70,7 @@ impl Fields {
             keep_alive: false,
             is_conditional: false,
             names_encodings: false,
+            is_coded: false,
             expectation: Expectation::None,
             kept: Kept::default(),
         };
@@ -87,24 +89,29 @@ impl Fields {
                 if !target::valid_host(value) {
                     return Err(Refusal::malformed("The Host field is not a host."));
                 }
-                if self.keep(head, Field::Host, value).is_some() {
-                    return Err(Refusal::malformed("The request has two Host fields."));
-                }
+                self.keep_only(head, Field::Host, value, "The request has two Host fields.")?;
             }
             5 if is("Range") => self.is_conditional = true,
             6 if is("Expect") => self.expect(value),
             6 if is("Origin") => drop(self.keep(head, Field::Origin, value)),
             10 if is("Connection") => self.connection(value),
-            12 if is("Content-Type") => drop(self.keep(head, Field::ContentType, value)),
-            14 if is("Content-Length") => self.content_length(value)?,
+            12 if is("Content-Type") => {
+                let why = "The request has two Content-Type fields.";
+                self.keep_only(head, Field::ContentType, value, why)?;
+            }
+            14 if is("Content-Length") => self.content_length(head, value)?,
+            14 if is("Content_Length") => return Err(LOOKALIKE),
             14 if is("Sec-Fetch-Site") => drop(self.keep(head, Field::SecFetchSite, value)),
             15 if is("Accept-Encoding") => self.names_encodings = true,
+            16 if is("Content-Encoding") => self.is_coded |= names_a_coding(value),
             17 if is("Transfer-Encoding") => {
-                if self.encoded || !value.eq_ignore_ascii_case(b"chunked") {
+                let chunked = value.eq_ignore_ascii_case(b"chunked") && stands_alone(head, value);
+                if self.encoded || !chunked {
                     return Err(Refusal::malformed("The only transfer encoding here is chunked."));
                 }
                 self.encoded = true;
             }
+            17 if is("Transfer_Encoding") => return Err(LOOKALIKE),
             8..=19 if header.name.as_bytes()[..3].eq_ignore_ascii_case(b"If-") => {
                 self.is_conditional = true;
             }
@@ -116,6 +123,20 @@ impl Fields {
     /// Remembers where a value stands; returns an earlier one.
     fn keep(&mut self, head: &[u8], field: Field, value: &[u8]) -> Option<Span> {
         self.kept.0[field as usize].replace(Span::within(head, value))
+    }
+
+    /// Remembers where a value stands, and refuses a second one.
+    fn keep_only(
+        &mut self,
+        head: &[u8],
+        field: Field,
+        value: &[u8],
+        why: &'static str,
+    ) -> Result<(), Refusal> {
+        match self.keep(head, field, value) {
+            None => Ok(()),
+            Some(_) => Err(Refusal::malformed(why)),
+        }
     }
 
     fn expect(&mut self, value: &[u8]) {
@@ -136,9 +157,15 @@ impl Fields {
         }
     }
 
-    /// Digits alone. Two fields may agree; a list in one is refused (RFC 9110 §8.6 allows either).
-    fn content_length(&mut self, value: &[u8]) -> Result<(), Refusal> {
-        let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+    /// Digits alone, and no zero in front: who takes that for octal ends the body elsewhere. Two
+    /// fields may agree; a list in one is refused (RFC 9110 §8.6 allows either).
+    fn content_length(&mut self, head: &[u8], value: &[u8]) -> Result<(), Refusal> {
+        let digits = match value {
+            [b'0'] => true,
+            [b'1'..=b'9', rest @ ..] => rest.iter().all(u8::is_ascii_digit),
+            _ => false,
+        };
+        let digits = digits && stands_alone(head, value);
         let length = core::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
         match (digits, length) {
             (true, Some(length)) if self.length.is_none_or(|earlier| earlier == length) => {
@@ -163,4 +190,25 @@ impl Fields {
             (false, Some(length)) => Ok(Framing::Length(length)),
         }
     }
+}
+
+const LOOKALIKE: Refusal = Refusal::malformed(
+    "A field has the name of one that says where the body ends, but for an underscore.",
+);
+
+/// Whether a value has no white space around it but the one space that is usual after the colon.
+///
+/// Parsers differ over what they trim. That must not matter in a field that says where the body
+/// ends.
+fn stands_alone(head: &[u8], value: &[u8]) -> bool {
+    let span = Span::within(head, value);
+    let before = &head[..span.start()];
+    let after = &head[span.start() + span.len()..];
+    before.strip_suffix(b" ").unwrap_or(before).ends_with(b":") && after.starts_with(b"\r\n")
+}
+
+/// Whether a list has a content coding in it; `identity` is none (RFC 9110 §8.4.1).
+fn names_a_coding(list: &[u8]) -> bool {
+    let mut codings = list.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+    codings.any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
 }

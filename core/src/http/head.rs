@@ -1,5 +1,6 @@
 //! Request heads (RFC 9112 §2 to §6): parsed by `httparse`, then held to our stricter rules.
 
+use alloc::vec::Vec;
 use core::mem::MaybeUninit;
 
 use httparse::{Error, Status as Progress};
@@ -8,20 +9,20 @@ use super::fields::{Expectation, Field, Fields, Framing, Kept};
 use super::refusal::Refusal;
 use super::response::Status;
 use super::target::{self, Target};
-use crate::limits;
+use crate::limits::{self, Limits};
 
-/// A place in the head of a request. A head has less than 64 KiB ([`limits::HEAD_BYTES`]).
+/// A place in the head of a request. A head has less than 4 GiB ([`limits::HEAD_BYTES`]).
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Span {
-    start: u16,
-    len: u16,
+    start: u32,
+    len: u32,
 }
 
-const _: () = assert!(limits::HEAD_BYTES <= u16::MAX as usize);
+const _: () = assert!(limits::HEAD_BYTES <= u32::MAX as usize);
 
 impl Span {
     pub(crate) fn new(start: usize, len: usize) -> Span {
-        Span { start: start as u16, len: len as u16 }
+        Span { start: start as u32, len: len as u32 }
     }
 
     /// Where `part`, a slice of `whole`, stands in it.
@@ -34,11 +35,11 @@ impl Span {
     }
 
     pub(crate) fn start(self) -> usize {
-        usize::from(self.start)
+        self.start as usize
     }
 
     pub(crate) fn len(self) -> usize {
-        usize::from(self.len)
+        self.len as usize
     }
 }
 
@@ -83,6 +84,8 @@ pub(crate) struct Request {
     pub(crate) is_conditional: bool,
     /// It says which codings the client takes.
     pub(crate) names_encodings: bool,
+    /// Its body is in a content coding.
+    pub(crate) is_coded: bool,
     /// The request line, without its line end.
     pub(crate) line: Span,
     /// Bytes of the head, empty lines before and after it included.
@@ -92,11 +95,11 @@ pub(crate) struct Request {
 
 impl Request {
     /// Stands in for a request whose head could not be read.
-    pub(crate) fn unreadable(input: &[u8]) -> Request {
+    pub(crate) fn unreadable(input: &[u8], limits: &Limits) -> Request {
         let nothing = Span::default();
-        let start = input.iter().take_while(|byte| b"\r\n".contains(byte)).count();
-        let start = start.min(limits::REQUEST_LINE_BYTES);
-        let line = &input[start..][..(input.len() - start).min(limits::REQUEST_LINE_BYTES)];
+        let most = limits.request_line_bytes;
+        let start = input.iter().take_while(|byte| b"\r\n".contains(byte)).count().min(most);
+        let line = &input[start..][..(input.len() - start).min(most)];
         let end = memchr::memchr2(b'\r', b'\n', line).unwrap_or(line.len());
         // Of all methods, this one changes how the answer is read (RFC 9112 §6.3).
         let is_head = line.starts_with(b"HEAD ");
@@ -109,6 +112,7 @@ impl Request {
             expectation: Expectation::None,
             is_conditional: false,
             names_encodings: false,
+            is_coded: false,
             line: Span::new(start, end),
             len: 0,
             fields: Kept::default(),
@@ -133,24 +137,32 @@ impl Request {
 }
 
 /// Reads the request head that `input` begins with; none while it is incomplete.
-pub(crate) fn parse(input: &[u8]) -> Result<Option<Request>, Refusal> {
+pub(crate) fn parse(input: &[u8], limits: &Limits) -> Result<Option<Request>, Refusal> {
     let skipped = empty_lines(input)?;
     let head = &input[skipped..];
-    // Only what is in memory already is looked at, but each header costs 32 bytes of stack.
-    let mut fields = [const { MaybeUninit::uninit() }; limits::FIELDS];
+    // Only what is in memory already is looked at, but each field costs 32 bytes: of stack, unless
+    // more are allowed than a thread's has room for.
+    let mut few = [const { MaybeUninit::uninit() }; limits::FIELDS];
+    let mut many = Vec::new();
+    let fields = if limits.fields <= limits::FIELDS {
+        &mut few[..limits.fields]
+    } else {
+        many.reserve_exact(limits.fields);
+        &mut many.spare_capacity_mut()[..limits.fields]
+    };
     let mut parsed = httparse::Request::new(&mut []);
-    let whole = match parsed.parse_with_uninit_headers(head, &mut fields) {
+    let whole = match parsed.parse_with_uninit_headers(head, fields) {
         Ok(Progress::Complete(len)) => Some(len),
         Ok(Progress::Partial) => None,
         Err(Error::Version) => match Version::of(head) {
             Version::Incomplete => None,
-            Version::Later1(digit) => return parse_as_1_1(input, skipped + digit),
+            Version::Later1(digit) => return parse_as_1_1(input, skipped + digit, limits),
             Version::Unsupported => return Err(NOT_SUPPORTED),
             Version::None => return Err(NOT_A_REQUEST),
         },
         Err(error) => return Err(refusal(error)),
     };
-    check_lines(&head[..whole.unwrap_or(head.len())], whole.is_some())?;
+    check_lines(&head[..whole.unwrap_or(head.len())], whole.is_some(), limits)?;
     match whole {
         None => Ok(None),
         Some(len) => accept(&input[..skipped + len], &parsed).map(Some),
@@ -205,17 +217,19 @@ impl Version {
 
 /// A later minor version is read as the highest that we know (RFC 9110 §2.5), which `httparse`
 /// must be told.
-fn parse_as_1_1(input: &[u8], digit: usize) -> Result<Option<Request>, Refusal> {
+fn parse_as_1_1(input: &[u8], digit: usize, limits: &Limits) -> Result<Option<Request>, Refusal> {
     let mut input = input.to_vec();
     input[digit] = b'1';
-    parse(&input)
+    parse(&input, limits)
 }
 
 /// Whether a head of which more has arrived is still within its bounds, although no line ended.
-pub(crate) fn within_bounds(input: &[u8]) -> bool {
-    let line = &input[..input.len().min(limits::REQUEST_LINE_BYTES)];
-    input.len() <= limits::HEADER_SECTION_BYTES
-        && (line.len() == input.len() || line.contains(&b'\n'))
+pub(crate) fn within_bounds(input: &[u8], limits: &Limits) -> bool {
+    let head = &input[empty_lines(input).unwrap_or(0)..];
+    match memchr::memchr(b'\n', head) {
+        None => head.len() <= limits.request_line_bytes,
+        Some(end) => head.len() - (end + 1) <= limits.header_section_bytes,
+    }
 }
 
 /// How many bytes of empty lines come first: a few are forgiven (RFC 9112 §2.2).
@@ -229,7 +243,7 @@ fn empty_lines(input: &[u8]) -> Result<usize, Refusal> {
 
 /// Every line ends in CRLF, and there is not too much of any. `httparse` lets a bare LF pass, which
 /// other parsers on the way may not take for a line end.
-fn check_lines(head: &[u8], whole: bool) -> Result<(), Refusal> {
+fn check_lines(head: &[u8], whole: bool, limits: &Limits) -> Result<(), Refusal> {
     let mut first_line = None;
     for at in memchr::memchr_iter(b'\n', head) {
         if at == 0 || head[at - 1] != b'\r' {
@@ -238,13 +252,15 @@ fn check_lines(head: &[u8], whole: bool) -> Result<(), Refusal> {
         first_line = first_line.or(Some(at - 1));
     }
     let so_far = head.strip_suffix(b"\r").unwrap_or(head).len();
-    if first_line.unwrap_or(so_far) > limits::REQUEST_LINE_BYTES {
-        return Err(TOO_LONG);
+    if first_line.unwrap_or(so_far) > limits.request_line_bytes {
+        // What is all method has no URI that could be too long.
+        let has_method = head[..limits.request_line_bytes].contains(&b' ');
+        return Err(if has_method { TOO_LONG } else { NOT_A_REQUEST });
     }
     // The empty line at the end of a head is none of its fields.
     let end = if whole { head.len() - 2 } else { so_far };
     let section = first_line.map_or(0, |line| end.saturating_sub(line + 2));
-    if section > limits::HEADER_SECTION_BYTES { Err(TOO_LARGE) } else { Ok(()) }
+    if section > limits.header_section_bytes { Err(TOO_LARGE) } else { Ok(()) }
 }
 
 fn refusal(error: Error) -> Refusal {
@@ -289,6 +305,7 @@ fn accept(head: &[u8], parsed: &httparse::Request<'_, '_>) -> Result<Request, Re
         // that expectation." (RFC 9110 §10.1.1)
         is_conditional: said.is_conditional,
         names_encodings: said.names_encodings,
+        is_coded: said.is_coded,
         expectation: if is_1_1 { said.expectation } else { Expectation::None },
         line,
         len: head.len(),

@@ -4,6 +4,14 @@
 use super::*;
 use std::{format, string::String, vec, vec::Vec};
 
+fn parse(input: &[u8]) -> Result<Option<Request>, Refusal> {
+    super::parse(input, &Limits::default())
+}
+
+fn within_bounds(input: &[u8]) -> bool {
+    super::within_bounds(input, &Limits::default())
+}
+
 fn read(head: &str) -> Request {
     parse(head.as_bytes()).expect("no refusal").expect("a whole head")
 }
@@ -103,12 +111,31 @@ fn a_connection_is_kept_as_version_and_options_say() {
 }
 
 #[test]
+fn a_control_byte_is_refused_wherever_it_stands() {
+    let head = b"GET / HTTP/1.1\r\nHost: x\r\nA: b c\r\n\r\n";
+    // Behind the last CR, an LF would end the head, and be followed by another.
+    for at in 0..head.len() - 1 {
+        let line = head[..at].rsplit(|&byte| byte == b'\n').next().unwrap();
+        let in_value = line.contains(&b':') && !line.ends_with(b"\r");
+        for control in (0..0x20).chain([0x7f]) {
+            let mut input = head.to_vec();
+            input.insert(at, control);
+            if control == b'\t' && in_value {
+                assert!(matches!(parse(&input), Ok(Some(_))), "{}", input.escape_ascii());
+            } else {
+                assert_eq!(refused(&input), Status::BAD_REQUEST, "{}", input.escape_ascii());
+            }
+        }
+    }
+}
+
+#[test]
 fn a_body_ends_where_exactly_one_field_says() {
     for (fields, framing) in [
         ("", Framing::None),
         ("Content-Length: 0\r\n", Framing::None),
         ("Content-Length: 5\r\n", Framing::Length(5)),
-        ("content-length:\t007 \r\n", Framing::Length(7)),
+        ("content-length:7\r\n", Framing::Length(7)),
         ("Content-Length: 18446744073709551615\r\n", Framing::Length(u64::MAX)),
         ("Transfer-Encoding: chunked\r\n", Framing::Chunked),
         ("TRANSFER-ENCODING: Chunked\r\n", Framing::Chunked),
@@ -121,11 +148,21 @@ fn a_body_ends_where_exactly_one_field_says() {
         "Content-Length: 5\r\nA: b\r\nContent-Length: 0\r\n",
         "Content-Length: 5,5\r\n",
         "Content-Length: \r\n",
+        "Content-Length: 00\r\n",
+        "Content-Length: 07\r\n",
+        "Content-Length:  7\r\n",
+        "Content-Length:\t7\r\n",
+        "Content-Length: 7 \r\n",
+        "Content-Length: 7\t\r\n",
+        "Content-Length: 7\r\nContent_Length: 7\r\n",
         "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
         "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n",
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
         "Transfer-Encoding: identity\r\n",
         "Transfer-Encoding: \r\n",
+        "Transfer-Encoding:\tchunked\r\n",
+        "Transfer-Encoding: chunked \r\n",
+        "transfer_encoding: chunked\r\n",
     ] {
         let head = format!("POST / HTTP/1.1\r\nHost: x\r\n{fields}\r\n");
         assert_eq!(refused(head.as_bytes()), Status::BAD_REQUEST, "{fields}");
@@ -179,6 +216,10 @@ fn a_request_line_has_its_bound_to_the_byte() {
         assert_eq!(refused(&longer), Status::URI_TOO_LONG);
     }
     assert_eq!(refused(&line_of(most + 100)[..most + 50]), Status::URI_TOO_LONG, "no end in sight");
+    let word = "q".repeat(most + 2);
+    assert_eq!(refused(word.as_bytes()), Status::BAD_REQUEST, "all method");
+    let spaced = format!("{} / HTTP/1.1\r\n", &word[..most]);
+    assert_eq!(refused(spaced.as_bytes()), Status::BAD_REQUEST, "the method alone is too long");
 }
 
 /// A head of so many bytes, most of them in one field.
@@ -230,11 +271,12 @@ fn what_is_within_bounds_need_not_be_read_again_and_what_is_not_must_be() {
     let line = limits::REQUEST_LINE_BYTES;
     assert!(within_bounds(&vec![b'a'; line]));
     assert!(!within_bounds(&vec![b'a'; line + 1]), "a line without an end");
-    let mut head = vec![b'a'; limits::HEADER_SECTION_BYTES];
-    head[100] = b'\n';
+    let mut head = b"\r\n\r\nGET / HTTP/1.1\r\n".to_vec();
+    head.resize(head.len() + limits::HEADER_SECTION_BYTES, b'a');
     assert!(within_bounds(&head));
     head.push(b'a');
     assert!(!within_bounds(&head), "a section that may be too long");
+    assert!(!within_bounds(&vec![b'\r'; line + 1]), "no line ends in CR alone");
 }
 
 #[test]
@@ -258,7 +300,7 @@ fn a_version_is_told_from_a_line_that_is_none() {
 #[test]
 fn a_head_that_can_not_be_read_leaves_its_first_line_for_the_log() {
     let line = |input: &[u8]| {
-        let request = Request::unreadable(input);
+        let request = Request::unreadable(input, &Limits::default());
         assert_eq!(request.len, 0);
         request.line.of(input).to_vec()
     };

@@ -1,5 +1,6 @@
 //! HTTP/1.1 and 1.0 on the wire: request heads, body framing, answers.
 
+pub(crate) mod accept;
 pub(crate) mod body;
 pub(crate) mod conditions;
 pub(crate) mod date;

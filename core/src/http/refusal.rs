@@ -8,8 +8,8 @@ pub(crate) struct Refusal {
     pub(crate) status: Status,
     /// A sentence for the error page; never anything that the client sent.
     pub(crate) why: &'static str,
-    /// The methods that would have been served, for 405.
-    pub(crate) allow: Option<&'static str>,
+    /// A field that says what would have been served: `Allow` for 405, `Accept-Encoding` for 415.
+    pub(crate) field: Option<(&'static str, &'static str)>,
     /// The connection can't go on: what follows in it can't be told from this request.
     pub(crate) close: bool,
 }
@@ -17,12 +17,12 @@ pub(crate) struct Refusal {
 impl Refusal {
     /// A refusal after which the connection goes on.
     pub(crate) const fn new(status: Status, why: &'static str) -> Refusal {
-        Refusal { status, why, allow: None, close: false }
+        Refusal { status, why, field: None, close: false }
     }
 
     /// A refusal that ends the connection.
     pub(crate) const fn closing(status: Status, why: &'static str) -> Refusal {
-        Refusal { status, why, allow: None, close: true }
+        Refusal { status, why, field: None, close: true }
     }
 
     /// A malformed message: 400, and nothing after it can be trusted.
@@ -38,6 +38,11 @@ impl Refusal {
     /// The resource exists, but not for this method (RFC 9110 §15.5.6).
     pub(crate) const fn method(allow: &'static str) -> Refusal {
         let why = "This address does not answer that method.";
-        Refusal { allow: Some(allow), ..Refusal::new(Status::METHOD_NOT_ALLOWED, why) }
+        Refusal::new(Status::METHOD_NOT_ALLOWED, why).with("Allow", allow)
+    }
+
+    /// The same with a field that says what would have been served.
+    pub(crate) const fn with(self, name: &'static str, value: &'static str) -> Refusal {
+        Refusal { field: Some((name, value)), ..self }
     }
 }

@@ -1,22 +1,29 @@
-//! A dialogue with the store: questions go out pipelined, replies come back in their order.
+//! A dialogue with the store: questions go out many at once, replies come back in their order.
 //!
 //! ```text
 //!   ask(key, query) ──► asked ──► outgoing() ──► awaited ──► received() ──► reply()
-//!                         one turn's questions:     one entry for
-//!                         visits of a page share    each command
+//!                         all at once, when         one entry for
+//!                         nothing is awaited:       each command
+//!                         visits of a page share
 //!                         one INCRBY and LRANGE
 //! ```
 //!
-//! It does no I/O: a driver carries the bytes. All visits that were asked for between two calls of
-//! [`outgoing`](Dialogue::outgoing) are counted with one `INCRBY n`, and each gets a number of its
-//! own out of the n. A dialogue lives as long as its connection: when that breaks,
-//! [`fail`](Dialogue::fail) answers everybody, and nothing is ever asked twice.
+//! It does no I/O: a driver carries the bytes. What is asked while the store has still to answer
+//! waits for that, and then goes out together: all visits among it are counted with one `INCRBY n`,
+//! and each gets a number of its own out of the n. So the busier a server is, the less a question
+//! costs it and the store, and who asks when nobody else does waits for nobody.
+//!
+//! A dialogue lives as long as its connection: when that breaks, [`fail`](Dialogue::fail) answers
+//! everybody, and nothing is ever asked twice.
 
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::resp::{self, Value};
-use super::{GUESTBOOK_REMARKS, Query, Remarks, Reply, StoreDown, VISITOR_COUNT};
+use super::shown::Shown;
+use super::{GUESTBOOK_REMARKS, Query, Reply, StoreDown, VISITOR_COUNT};
+use crate::app::Remarks;
 use crate::limits::{REMARKS_PER_PAGE, STORE_QUESTIONS};
 use crate::text::decimal;
 
@@ -41,6 +48,7 @@ pub struct Dialogue<K> {
     out: Vec<u8>,
     written: usize,
     input: Vec<u8>,
+    shown: Option<Shown>,
     replies: VecDeque<(K, Result<Reply, StoreDown>)>,
 }
 
@@ -81,6 +89,7 @@ impl<K> Dialogue<K> {
             out: Vec::new(),
             written: 0,
             input: Vec::new(),
+            shown: None,
             replies: VecDeque::new(),
         }
     }
@@ -118,11 +127,11 @@ impl<K> Dialogue<K> {
         self.asked.push((key, query));
     }
 
-    /// The bytes to write now: everything that was asked and not yet written. Until the store has
-    /// let us in, that is the greeting alone; after a question was held back for that,
-    /// [`received`](Dialogue::received) is the time to ask again.
+    /// The bytes to write now. Questions are among them once everything that was asked before is
+    /// answered, and the store has let us in: after [`received`](Dialogue::received) is the time to
+    /// look again.
     pub fn outgoing(&mut self) -> &[u8] {
-        if self.admitted {
+        if self.awaited.is_empty() {
             self.compose();
         }
         &self.out[self.written..]
@@ -144,18 +153,33 @@ impl<K> Dialogue<K> {
     /// The dialogue can't go on: the connection is of no use any more, and
     /// [`fail`](Dialogue::fail) is what is left to do.
     pub fn received(&mut self, bytes: &[u8]) -> Result<(), StoreDown> {
-        self.input.extend_from_slice(bytes);
-        let input = core::mem::take(&mut self.input);
-        let mut done = 0;
-        while let Some((value, used)) =
-            resp::decode(&input[done..]).map_err(|_| StoreDown::Broken)?
-        {
-            done += used;
-            self.meet(&value)?;
+        if self.input.is_empty() {
+            let done = self.read(bytes)?;
+            self.input.extend_from_slice(&bytes[done..]);
+            return Ok(());
         }
+        let mut input = core::mem::take(&mut self.input);
+        input.extend_from_slice(bytes);
+        let done = self.read(&input)?;
+        input.drain(..done);
         self.input = input;
-        self.input.drain(..done);
         Ok(())
+    }
+
+    /// Meets all values that are whole. Returns how many bytes they took.
+    fn read(&mut self, input: &[u8]) -> Result<usize, StoreDown> {
+        let mut done = 0;
+        loop {
+            let rest = &input[done..];
+            if let Some(used) = self.meet_again(rest) {
+                done += used;
+                continue;
+            }
+            let decoded = resp::decode(rest).map_err(|_| StoreDown::Broken)?;
+            let Some((value, used)) = decoded else { return Ok(done) };
+            self.meet(&value, &rest[..used])?;
+            done += used;
+        }
     }
 
     /// The next reply that has come.
@@ -215,7 +239,19 @@ impl<K> Dialogue<K> {
         }
     }
 
-    fn meet(&mut self, value: &Value<'_>) -> Result<(), StoreDown> {
+    /// Meets a page that came as it was shown last.
+    fn meet_again(&mut self, input: &[u8]) -> Option<usize> {
+        let Some(Awaited::Page(visits, _)) = self.awaited.front() else { return None };
+        let shown = self.shown.as_ref()?;
+        let used = shown.is_again(visits.page, input)?;
+        let remarks = shown.remarks();
+        if let Some(Awaited::Page(visits, number)) = self.awaited.pop_front() {
+            self.show(visits, number, Some(remarks));
+        }
+        Some(used)
+    }
+
+    fn meet(&mut self, value: &Value<'_>, wire: &[u8]) -> Result<(), StoreDown> {
         match self.awaited.pop_front() {
             // Nothing was asked: what comes is a farewell ("ERR max number of clients reached").
             None => return Err(StoreDown::Broken),
@@ -228,8 +264,9 @@ impl<K> Dialogue<K> {
                 self.awaited.push_front(Awaited::Page(visits, count(value)));
             }
             Some(Awaited::Page(visits, number)) => {
-                let page = number.zip(remarks(value)).ok_or(StoreDown::Refused);
-                self.answer(visits, page);
+                let shown = Shown::new(visits.page, value, wire);
+                self.show(visits, number, shown.as_ref().map(Shown::remarks));
+                self.shown = shown.or(self.shown.take());
             }
             Some(Awaited::Kept(key)) => {
                 let reply = match value {
@@ -243,24 +280,21 @@ impl<K> Dialogue<K> {
         Ok(())
     }
 
+    fn show(&mut self, visits: Visits<K>, number: Option<u64>, page: Option<Arc<Remarks>>) {
+        self.answer(visits, number.zip(page).ok_or(StoreDown::Refused));
+    }
+
     /// Gives each visitor the page, and those who count a number of their own: the last of n
     /// visitors has the number that the count has now.
-    fn answer(&mut self, visits: Visits<K>, page: Result<(u64, Remarks), StoreDown>) {
+    fn answer(&mut self, visits: Visits<K>, page: Result<(u64, Arc<Remarks>), StoreDown>) {
         let counted = visits.counted.len() as u64;
         self.pending -= visits.counted.len() + visits.uncounted.len();
         let behind = (0..counted).rev().chain(core::iter::repeat(0));
-        let mut page = page;
-        let mut keys = visits.counted.into_iter().chain(visits.uncounted).zip(behind).peekable();
-        while let Some((key, behind)) = keys.next() {
-            let last = keys.peek().is_none();
-            let reply = match &mut page {
-                Err(why) => Err(*why),
-                Ok((number, remarks)) => Ok(Reply::Visited {
-                    number: number.saturating_sub(behind),
-                    // The last visitor, and often the only one, needs no copy.
-                    remarks: if last { core::mem::take(remarks) } else { remarks.clone() },
-                }),
-            };
+        for (key, behind) in visits.counted.into_iter().chain(visits.uncounted).zip(behind) {
+            let reply = page.as_ref().map_err(|why| *why).map(|(number, remarks)| Reply::Visited {
+                number: number.saturating_sub(behind),
+                remarks: remarks.clone(),
+            });
             self.replies.push_back((key, reply));
         }
     }
@@ -311,11 +345,6 @@ fn count(value: &Value<'_>) -> Option<u64> {
         Value::Bulk(Some(digits)) => core::str::from_utf8(digits).ok()?.parse().ok(),
         _ => None,
     }
-}
-
-fn remarks(value: &Value<'_>) -> Option<Remarks> {
-    let Value::Array(Some(items)) = value else { return None };
-    items.iter().map(|item| if let Value::Bulk(text) = item { *text } else { None }).collect()
 }
 
 #[cfg(test)]

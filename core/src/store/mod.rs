@@ -1,14 +1,16 @@
 //! The store in the application's words, and the words of the store.
 
 mod dialogue;
-mod remarks;
 pub mod resp;
+mod shown;
 
 pub use dialogue::{Credentials, Dialogue};
-pub use remarks::Remarks;
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
+
+use crate::app::Remarks;
 
 /// The key of the visitor count, an integer.
 pub const VISITOR_COUNT: &[u8] = b"visitor_count";
@@ -37,8 +39,8 @@ pub enum Reply {
     Visited {
         /// The visitor's number; of one who is not counted, the last one given.
         number: u64,
-        /// The page, oldest first, with one older remark before it if there is one.
-        remarks: Remarks,
+        /// The page, shared by all who were shown it before it changed.
+        remarks: Arc<Remarks>,
     },
     /// To [`Query::Sign`]: it is kept.
     Signed,
@@ -64,6 +66,28 @@ pub enum StoreDown {
 }
 
 impl StoreDown {
+    /// All of them, in their order.
+    pub const ALL: [StoreDown; 6] = [
+        StoreDown::Unreachable,
+        StoreDown::Broken,
+        StoreDown::TimedOut,
+        StoreDown::Refused,
+        StoreDown::NotAdmitted,
+        StoreDown::Overloaded,
+    ];
+
+    /// A name for counts.
+    pub fn name(self) -> &'static str {
+        match self {
+            StoreDown::Unreachable => "unreachable",
+            StoreDown::Broken => "broken",
+            StoreDown::TimedOut => "timed_out",
+            StoreDown::Refused => "refused",
+            StoreDown::NotAdmitted => "not_admitted",
+            StoreDown::Overloaded => "overloaded",
+        }
+    }
+
     /// A few words for logs.
     pub fn explain(self) -> &'static str {
         match self {

@@ -78,6 +78,7 @@ impl Client {
             match self.poll() {
                 Want::Read => return,
                 Want::Open(path, _) => self.conn.opened(self.site.open(&path)),
+                Want::List(path, page) => self.conn.listed(self.site.list(&path, page)),
                 Want::Ask(ticket, query) => {
                     let reply = self.store.ask(&query);
                     self.conn.answered(ticket, reply);
@@ -160,7 +161,6 @@ pub(crate) fn wire(transmit: &Transmit<Handle>) -> Vec<u8> {
     let mut bytes = transmit.head.clone();
     match &transmit.body {
         Body::None => {}
-        Body::Bytes(page) => bytes.extend(page),
         Body::File { asset, from, to } => bytes.extend(asset.part(*from, *to)),
     }
     bytes

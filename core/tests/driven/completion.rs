@@ -2,7 +2,9 @@
 //! come while an answer is owed, and what was given up is reported all the same, late or twice.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use zero_core::app::Remarks;
 use zero_core::store::{Query, Reply, StoreDown};
 use zero_core::{Closing, Moment, Sent, SitePath, Ticket, Transmit, Want};
 
@@ -23,6 +25,7 @@ enum Manner {
 /// What was asked of the world.
 enum Task {
     Open(SitePath),
+    List(SitePath, u32),
     Ask(Ticket, Query),
     Send(Transmit<Handle>),
 }
@@ -113,6 +116,7 @@ impl<'c> Ring<'c> {
                 Want::Shutdown => continue,
                 Want::Close(why) => return Some(why),
                 Want::Open(path, _) => self.start(Task::Open(path), 50),
+                Want::List(path, page) => self.start(Task::List(path, page), 50),
                 Want::Ask(ticket, query) => self.start(Task::Ask(ticket, query), 6_000),
                 Want::Send(transmit) => self.start(Task::Send(transmit), 16_000),
             }
@@ -126,8 +130,8 @@ impl<'c> Ring<'c> {
     }
 
     fn start(&mut self, task: Task, long_ms: u64) {
-        let never =
-            self.manner == Manner::Wild && !matches!(task, Task::Open(_)) && self.dice.once_in(10);
+        let of_a_file = matches!(task, Task::Open(_) | Task::List(..));
+        let never = self.manner == Manner::Wild && !of_a_file && self.dice.once_in(10);
         let at_ms = self.client.now.ms + self.delay(20, long_ms);
         self.owed = Some((if never { u64::MAX } else { at_ms }, task));
     }
@@ -135,7 +139,7 @@ impl<'c> Ring<'c> {
     /// The connection wants something else now; what it wanted goes on without it.
     fn give_up(&mut self, task: Task) {
         match task {
-            Task::Open(_) => {}
+            Task::Open(_) | Task::List(..) => {}
             Task::Ask(ticket, _) => {
                 self.timed_out += 1;
                 self.stale.push((self.client.now.ms + self.dice.below(3_000), ticket));
@@ -177,7 +181,7 @@ impl<'c> Ring<'c> {
     fn report_stale(&mut self, now_ms: u64) {
         let Some(at) = self.stale.iter().position(|(at, _)| *at <= now_ms) else { return };
         let (_, ticket) = self.stale.swap_remove(at);
-        let remarks = [STALE.as_bytes()].into_iter().collect();
+        let remarks = Arc::new(Remarks::new(1, &[STALE.as_bytes()]));
         let reply = match self.dice.below(3) {
             0 => Err(StoreDown::Broken),
             1 => Ok(Reply::Signed),
@@ -189,6 +193,9 @@ impl<'c> Ring<'c> {
     fn pay(&mut self, task: Task) {
         match task {
             Task::Open(path) => self.client.conn.opened(self.client.site.open(&path)),
+            Task::List(path, page) => {
+                self.client.conn.listed(self.client.site.list(&path, page));
+            }
             Task::Ask(ticket, query) => {
                 let reply = self.client.store.ask(&query);
                 self.client.conn.answered(ticket, reply);

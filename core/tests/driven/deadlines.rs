@@ -3,7 +3,7 @@
 
 use zero_core::{Closing, Limits, Patience, Sent, Want};
 
-use crate::client::{Client, SIGNED, get};
+use crate::client::{Client, SIGNED, get, wire};
 
 /// Lets all the time pass that is left, but for a millisecond, and then that one.
 fn run_out(client: &mut Client) {
@@ -35,7 +35,7 @@ fn status_line(client: &Client) -> &str {
 fn the_first_head_is_due_from_the_accept_on() {
     let mut client = Client::new();
     client.settle();
-    assert_eq!(client.patience(), Some((Patience::Head, 10_000)));
+    assert_eq!(client.patience(), Some((Patience::FirstByte, 10_000)));
     assert!(client.conn.is_idle() && !client.conn.has_served());
     client.later(9_000);
     client.push(b"GET /hello.txt HTTP/1.1\r\n");
@@ -53,6 +53,40 @@ fn a_client_that_never_says_a_word_is_told_so() {
     run_out(&mut client);
     assert_eq!(client.statuses(), [408]);
     assert_eq!(client.log[0].line, "");
+}
+
+#[test]
+fn the_first_byte_may_be_due_before_its_head() {
+    let limits = Limits { first_byte_timeout_ms: 3_000, ..Limits::default() };
+    let mut silent = Client::with(limits.clone());
+    silent.settle();
+    assert_eq!(silent.patience(), Some((Patience::FirstByte, 3_000)));
+    silent.later(1_000);
+    silent.push(b"\r\n");
+    assert_eq!(silent.patience(), Some((Patience::FirstByte, 2_000)), "an empty line is silence");
+    run_out(&mut silent);
+    assert_eq!(silent.statuses(), [408]);
+    let mut client = Client::with(limits);
+    client.settle();
+    client.later(2_999);
+    client.push(b"G");
+    assert_eq!(client.patience(), Some((Patience::Head, 7_001)), "from the accept on");
+    run_out(&mut client);
+    assert_eq!((client.statuses(), client.log[0].line.as_str()), (vec![408], "G"));
+    // It is the time between requests that counts then.
+    client.reconnect();
+    client.get("/hello.txt");
+    assert_eq!(client.patience(), Some((Patience::NextRequest, 15_000)));
+}
+
+#[test]
+fn silence_earns_no_time_for_the_first_head() {
+    let mut client = Client::with(Limits { first_byte_timeout_ms: 60_000, ..Limits::default() });
+    client.settle();
+    assert_eq!(client.patience(), Some((Patience::FirstByte, 10_000)), "whichever is sooner");
+    client.later(4_000);
+    client.push(b"G");
+    assert_eq!(client.patience(), Some((Patience::Head, 6_000)));
 }
 
 #[test]
@@ -132,15 +166,22 @@ fn a_body_that_stops_coming_is_refused() {
 #[test]
 fn a_body_earns_time_by_its_least_rate() {
     let head = b"POST /missing HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n";
-    // 500 bytes a second is enough; 400 is not.
-    for (rate, expected) in [(500, vec![404]), (400, vec![408])] {
-        let mut client = Client::new();
+    // 500 bytes a second is enough, where nothing else is said; 400 is not.
+    let usual = Limits::default().body_bytes_per_second;
+    for (least, rate, expected) in [
+        (usual, 500, vec![404]),
+        (usual, 400, vec![408]),
+        (2_000, 2_000, vec![404]),
+        (2_000, 1_250, vec![408]),
+    ] {
+        let limits = Limits { body_bytes_per_second: least, ..Limits::default() };
+        let mut client = Client::with(limits);
         client.push(head);
         for _ in 0..60_000 / rate {
             client.later(1_000);
             client.push(&vec![b'x'; rate]);
         }
-        assert_eq!(client.statuses(), expected, "{rate} bytes a second");
+        assert_eq!(client.statuses(), expected, "{rate} bytes a second, of {least}");
     }
 }
 
@@ -176,10 +217,28 @@ fn a_page_that_is_not_taken_ends_the_connection() {
     let mut client = Client::new();
     client.conn.received(&get("/guestbook/thanks"));
     let transmit = client.sending();
-    assert_eq!(client.patience(), Some((Patience::Delivery, 15_000)));
+    let earned_ms = wire(&transmit).len() as u64 * 1000 / 65_536;
+    assert_eq!(client.patience(), Some((Patience::Delivery, 15_000 + earned_ms)));
     run_out(&mut client);
     assert_eq!(client.end, Some(Closing::TooSlow));
     assert!(client.conn.sent(transmit, Sent::Whole).is_none());
+}
+
+#[test]
+fn an_answer_earns_time_by_its_least_rate() {
+    for bytes_per_second in [1, 100, 1024 * 1024] {
+        let limits = Limits { send_bytes_per_second: bytes_per_second, ..Limits::default() };
+        let mut client = Client::with(limits);
+        client.conn.received(&get("/guestbook/thanks"));
+        let transmit = client.sending();
+        assert!(transmit.head.ends_with(b"back</a>"), "the page goes with its head");
+        let earned_ms = wire(&transmit).len() as u64 * 1000 / bytes_per_second;
+        assert_eq!(client.patience(), Some((Patience::Delivery, 15_000 + earned_ms)));
+        client.later(15_000 + earned_ms - 1);
+        assert!(matches!(client.poll(), Want::Wait));
+        client.deliver(transmit);
+        assert_eq!(client.statuses(), [200]);
+    }
 }
 
 #[test]
@@ -205,8 +264,10 @@ fn each_piece_of_a_file_has_its_own_deadline() {
     client.conn.opened(client.site.open(&path));
     for _ in 0..2 {
         let piece = client.sending();
-        assert_eq!(client.patience(), Some((Patience::Delivery, 15_000)));
-        client.later(14_999);
+        let earned_ms = wire(&piece).len() as u64 * 1000 / 65_536;
+        assert!((4_000..4_010).contains(&earned_ms), "256 KiB, after a head or none: {earned_ms}");
+        assert_eq!(client.patience(), Some((Patience::Delivery, 15_000 + earned_ms)));
+        client.later(15_000 + earned_ms - 1);
         assert!(matches!(client.poll(), Want::Wait));
         client.deliver(piece);
     }
@@ -243,16 +304,23 @@ fn lingering_ends_by_itself() {
 #[test]
 fn an_operator_may_set_every_deadline() {
     let mut client = Client::with(Limits {
+        first_byte_timeout_ms: 7,
         keep_alive_timeout_ms: 1,
-        header_timeout_ms: 2,
+        header_timeout_ms: 8,
         body_timeout_ms: 3,
         send_timeout_ms: 4,
         store_timeout_ms: 5,
         linger_timeout_ms: 6,
+        // No rate that a few bytes earn time by.
+        body_bytes_per_second: 1_000_000,
+        send_bytes_per_second: 100_000_000,
         ..Limits::default()
     });
     client.settle();
-    assert_eq!(client.patience(), Some((Patience::Head, 2)));
+    assert_eq!(client.patience(), Some((Patience::FirstByte, 7)));
+    client.push(b"\r\nG");
+    assert_eq!(client.patience(), Some((Patience::Head, 8)));
+    client.reconnect();
     client.get("/hello.txt");
     assert_eq!(client.patience(), Some((Patience::NextRequest, 1)));
     client.push(&SIGNED[..SIGNED.len() - 34]);
@@ -267,4 +335,12 @@ fn an_operator_may_set_every_deadline() {
     client.deliver(transmit);
     client.push(b"nonsense\r\n");
     assert_eq!(client.patience(), Some((Patience::Goodbye, 6)));
+}
+
+#[test]
+fn without_time_to_linger_a_refused_client_is_closed_at_once() {
+    let mut client = Client::with(Limits { linger_timeout_ms: 0, ..Limits::default() });
+    client.push(b"nonsense\r\n");
+    assert_eq!((client.statuses(), client.shut), (vec![400], true));
+    assert_eq!(client.end, Some(Closing::Done));
 }

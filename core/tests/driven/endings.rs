@@ -143,6 +143,34 @@ fn a_retired_connection_ends_at_once_if_idle_else_after_its_answer() {
 }
 
 #[test]
+fn a_connection_that_winds_down_gives_one_answer_more_however_late() {
+    for mut state in every_state() {
+        let name = state.name;
+        let begun = matches!(name, "sending" | "a later piece");
+        let logged = state.client.log.len();
+        state.client.conn.wind_down();
+        carry_on(&mut state);
+        let mut client = state.client;
+        if name == "lingering" {
+            assert_eq!((client.log.len(), client.end), (logged, None), "it is ending already");
+            continue;
+        }
+        if begun || client.log.len() == logged {
+            // It is idle, as ever: what comes now is answered, and nothing after it.
+            assert_eq!(client.end, None, "{name}");
+            client.conn.received(&[get("/hello.txt"), get("/empty.txt")].concat());
+            client.settle();
+        }
+        let given = client.log.len() - logged;
+        assert_eq!(given, if begun { 2 } else { 1 }, "{name}");
+        let out = String::from_utf8_lossy(&client.out).into_owned();
+        assert_eq!(out.matches("\r\nConnection: close\r\n").count(), 1, "{name}: {out}");
+        client.stop();
+        assert_eq!(client.end, Some(Closing::Done), "{name}");
+    }
+}
+
+#[test]
 fn a_retired_connection_answers_one_pipelined_request_more_and_says_close() {
     let mut client = Client::new();
     client.conn.received(&[get("/hello.txt"), get("/empty.txt"), get("/folder/")].concat());

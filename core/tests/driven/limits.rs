@@ -1,9 +1,13 @@
-//! Bounds that no script can reach: requests to a connection, and input that is not worked off.
+//! Bounds that no script can reach: requests to a connection, input that is not worked off, and
+//! those that an operator has set, each to the byte.
 
 use zero_core::{Closing, Connection, Limits, Want, limits};
 
 use crate::client::{Client, SIGNED, get};
 use crate::world::Handle;
+
+/// What a driver reads at once, at most.
+const SCRATCH_BYTES: usize = 64 * 1024;
 
 fn says_close(client: &mut Client) -> bool {
     String::from_utf8_lossy(&client.take()).contains("\r\nConnection: close\r\n")
@@ -66,21 +70,143 @@ fn a_client_that_floods_while_an_answer_is_owed_is_dropped() {
     assert!(matches!(client.poll(), Want::Close(Closing::Flood)));
 }
 
+/// Limits that are far below the default ones.
+fn small() -> Limits {
+    let (request_line_bytes, header_section_bytes) = (100, 200);
+    Limits { request_line_bytes, header_section_bytes, fields: 5, body_bytes: 50, ..usual() }
+}
+
+/// Limits that are as large as they may be; but a body of 16 MiB would only take long.
+fn large() -> Limits {
+    Limits {
+        request_line_bytes: limits::MOST_REQUEST_LINE_BYTES,
+        header_section_bytes: limits::MOST_HEADER_SECTION_BYTES,
+        fields: limits::MOST_FIELDS,
+        body_bytes: 1024 * 1024,
+        ..usual()
+    }
+}
+
+fn usual() -> Limits {
+    Limits::default()
+}
+
+/// A request line of so many bytes, and the rest of a head.
+fn line(bytes: usize) -> Vec<u8> {
+    let query = "q".repeat(bytes - "GET /? HTTP/1.1".len());
+    format!("GET /?{query} HTTP/1.1\r\nHost: x\r\n\r\n").into_bytes()
+}
+
+/// A header section of so many bytes.
+fn section(bytes: usize) -> Vec<u8> {
+    let cookie = "c".repeat(bytes - "Host: x\r\nCookie: \r\n".len());
+    format!("GET / HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\n\r\n").into_bytes()
+}
+
+/// So many fields.
+fn fields(count: usize) -> Vec<u8> {
+    format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "A: b\r\n".repeat(count - 1)).into_bytes()
+}
+
+/// A body of so many bytes that nobody wants.
+fn body(bytes: usize) -> Vec<u8> {
+    let head = format!("POST /missing HTTP/1.1\r\nHost: x\r\nContent-Length: {bytes}\r\n\r\n");
+    [head.into_bytes(), vec![b'b'; bytes]].concat()
+}
+
+/// The same in two chunks.
+fn chunks(bytes: usize) -> Vec<u8> {
+    let head = "POST /missing HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let rest = format!("1\r\na\r\n{:x}\r\n{}\r\n0\r\n\r\n", bytes - 1, "b".repeat(bytes - 1));
+    [head, &rest].concat().into_bytes()
+}
+
+/// Who is within a bound is served, and who is beyond it by one is refused, in reads of any size.
+#[track_caller]
+fn assert_bound(limits: &Limits, piece: usize, request: [Vec<u8>; 2], [fits, over]: [u16; 2]) {
+    for size in [SCRATCH_BYTES, piece] {
+        let mut client = Client::with(limits.clone());
+        request[0].chunks(size).for_each(|piece| client.push(piece));
+        assert_eq!((client.statuses(), client.shut), (vec![fits], false));
+        client.reconnect();
+        request[1].chunks(size).for_each(|piece| client.push(piece));
+        assert_eq!((client.statuses(), client.shut), (vec![over], true));
+    }
+}
+
+#[test]
+fn each_size_that_an_operator_sets_is_kept_to_the_byte() {
+    for (limits, piece) in [(small(), 1), (usual(), 100), (large(), 10_000)] {
+        let most = limits.request_line_bytes;
+        assert_bound(&limits, piece, [most, most + 1].map(line), [200, 414]);
+        let most = limits.header_section_bytes;
+        assert_bound(&limits, piece, [most, most + 1].map(section), [200, 431]);
+        let most = limits.fields;
+        assert_bound(&limits, piece, [most, most + 1].map(fields), [200, 431]);
+        let most = limits.body_bytes;
+        assert_bound(&limits, piece, [most, most + 1].map(body), [404, 413]);
+        assert_bound(&limits, piece, [most, most + 1].map(chunks), [404, 413]);
+    }
+}
+
+#[test]
+fn a_head_that_never_ends_is_refused_where_its_bound_is() {
+    for (limits, piece) in [(small(), 1), (large(), 10_000)] {
+        let (line, section) = (limits.request_line_bytes, limits.header_section_bytes);
+        let mut client = Client::with(limits);
+        let rest = line - "GET /".len();
+        for (begin, most, status) in [
+            ("GET /", rest, 414),
+            ("\r\n\r\nGET /", rest, 414),
+            // What is all method has no target that could be too long.
+            ("", line, 400),
+            ("GET / HTTP/1.1\r\n", section, 431),
+        ] {
+            client.reconnect();
+            client.push(begin.as_bytes());
+            vec![b'a'; most].chunks(piece).for_each(|piece| client.push(piece));
+            assert_eq!(client.statuses(), [], "{status}: it may end yet");
+            client.push(b"a");
+            assert_eq!(client.statuses(), [status]);
+        }
+    }
+}
+
+#[test]
+fn a_form_is_read_up_to_the_limit_that_is_set() {
+    let head =
+        SIGNED.strip_suffix(b"34\r\n\r\nguest-name=Ada&guest-remarks=Hello").expect("a form");
+    let form = |bytes: usize| {
+        let body = format!("guest-name=A&guest-remarks=B&x={}", "p".repeat(bytes - 31));
+        [head, format!("{bytes}\r\n\r\n{body}").as_bytes()].concat()
+    };
+    let mut client = Client::with(small());
+    client.push(&form(50));
+    client.push(&form(51));
+    assert_eq!(client.statuses(), [303, 413]);
+    assert_eq!(client.store.remarks, [b"B - A"]);
+}
+
 #[test]
 fn everything_legal_fits_beside_a_scratch_buffer_of_64_kib() {
-    let largest = [
-        format!("GET /{} HTTP/1.1\r\nHost: x\r\n", "a".repeat(8_000)),
-        format!("Cookie: {}\r\nContent-Length: 65536\r\n\r\n", "c".repeat(16_000)),
-        "b".repeat(65_536),
-    ]
-    .concat()
-    .into_bytes();
-    let mut client = Client::new();
-    let scratch = 64 * 1024;
-    for piece in largest.repeat(5).chunks(scratch) {
-        client.push(piece);
+    for limits in [small(), usual(), large()] {
+        let (line, section) = (limits.request_line_bytes, limits.header_section_bytes);
+        let trailer = section.min(limits::CHUNK_OVERHEAD_BYTES);
+        let first = format!("GET /{} HTTP/1.1\r\n", "a".repeat(line - 14));
+        let fields = "Host: x\r\nTransfer-Encoding: chunked\r\n";
+        let cookie = "c".repeat(section - fields.len() - "Cookie: \r\n".len());
+        let chunk = format!("{:x}\r\n{}\r\n", limits.body_bytes, "b".repeat(limits.body_bytes));
+        let largest = [
+            format!("{first}{fields}Cookie: {cookie}\r\n\r\n"),
+            format!("{chunk}0\r\nT: {}\r\n\r\n", "t".repeat(trailer - "T: \r\n0\r\n\r\n".len())),
+        ]
+        .concat();
+        let mut client = Client::with(limits);
+        for piece in largest.repeat(3).as_bytes().chunks(SCRATCH_BYTES) {
+            client.push(piece);
+        }
+        assert_eq!((client.statuses(), client.end), (vec![404; 3], None));
     }
-    assert_eq!((client.statuses(), client.end), (vec![404; 5], None));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! every byte, under a clock and a store that are as unkind as they can be.
 
 mod client;
+mod clock;
 mod completion;
 mod deadlines;
 mod endings;
@@ -9,6 +10,8 @@ mod files;
 mod guestbook;
 mod half_close;
 mod limits;
+mod listings;
+mod reports;
 #[path = "../../../tests/support/script.rs"]
 mod script;
 mod script_tests;

@@ -25,6 +25,7 @@ fn serve(
                 connection.received(&scratch[..count]);
             }
             Want::Open(path, _) => connection.opened(site.open(&path)),
+            Want::List(path, page) => connection.listed(site.list(&path, page)),
             Want::Ask(ticket, query) => connection.answered(ticket, store.ask(&query)),
             Want::Send(transmit) => {
                 socket.write_all(&wire(&transmit))?;

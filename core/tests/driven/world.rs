@@ -5,9 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use zero_core::app::BadTemplate;
-use zero_core::store::{Query, Remarks, Reply, StoreDown};
-use zero_core::{App, Asset, Coding, Facts, Limits, Moment, NoAsset, SitePath, Templates};
+use zero_core::app::{BadTemplate, Remarks};
+use zero_core::store::{Query, Reply, StoreDown};
+use zero_core::{
+    App, Asset, Coding, Facts, FolderEntry, Limits, Listing, Moment, NoAsset, SitePath, Templates,
+};
 
 /// The time at which every test begins.
 pub(crate) const START: Moment = Moment { ms: 1_000_000, unix_s: 784_111_777 };
@@ -26,10 +28,12 @@ pub(crate) fn app(limits: Limits) -> App {
             }
             Templates::THANKS => "<a href=\"/guestbook\">back</a>",
             Templates::REFUSED => "<ul>$PROBLEMS$</ul>$GUEST_NAME$<textarea>$GUEST_REMARK$",
+            Templates::LISTING => "<h1>$FOLDER$</h1>\n$ENTRIES$",
             _ => "$STATUS$ $REASON$: $EXPLANATION$",
         }))
     };
-    App { templates: Templates::load(page).expect("templates with every gap"), limits }
+    let templates = Templates::load(page).expect("templates with every gap");
+    App { templates, limits, guestbook: true, listing: false }
 }
 
 /// An open file.
@@ -52,6 +56,10 @@ impl Handle {
     pub(crate) fn new(bytes: Vec<u8>, content_type: &str) -> Handle {
         let facts =
             Facts::new(bytes.len() as u64, START.unix_s, "1f-2e", content_type, Coding::default());
+        Handle::with(facts, bytes)
+    }
+
+    pub(crate) fn with(facts: Facts, bytes: Vec<u8>) -> Handle {
         Handle(Arc::new(File { facts, bytes }))
     }
 
@@ -101,6 +109,10 @@ impl Site {
         Arc::make_mut(&mut self.0).insert(name.as_bytes().to_vec(), Some(file));
     }
 
+    pub(crate) fn add_empty_folder(&mut self, name: &str) {
+        Arc::make_mut(&mut self.0).insert(format!("{name}/").into_bytes(), None);
+    }
+
     pub(crate) fn open(&self, path: &SitePath) -> Result<Handle, NoAsset> {
         let mut name = path.as_bytes().to_vec();
         if path.is_folder() {
@@ -109,8 +121,34 @@ impl Site {
         if let Some(Some(file)) = self.0.get(&name) {
             return Ok(file.clone());
         }
+        if path.is_folder() {
+            return Err(NoAsset::NoIndex);
+        }
         name.push(b'/');
         Err(if self.0.contains_key(&name) { NoAsset::Folder } else { NoAsset::Missing })
+    }
+
+    /// A page of a folder, three entries to each.
+    pub(crate) fn list(&self, path: &SitePath, page: u32) -> Result<Arc<Listing>, NoAsset> {
+        let folder = path.as_bytes();
+        if !folder.is_empty() && !self.0.contains_key(folder) {
+            return Err(NoAsset::Missing);
+        }
+        let entry = |(name, file): (&Vec<u8>, &Option<Handle>)| {
+            let name = name.strip_prefix(folder)?;
+            let name = if file.is_none() { name.strip_suffix(b"/")? } else { name };
+            let shown = !name.is_empty() && !name.starts_with(b".") && !name.contains(&b'/');
+            shown.then(|| FolderEntry {
+                name: name.to_vec(),
+                len: file.as_ref().map(|file| file.facts().len()),
+                modified_unix_s: START.unix_s,
+            })
+        };
+        let all: Vec<_> = self.0.iter().filter_map(entry).collect();
+        let pages = all.len().div_ceil(3).max(1) as u32;
+        let entries = all.chunks(3).nth(page as usize - 1).unwrap_or_default().to_vec();
+        let listing = Listing { page, pages, entries, is_cut: false };
+        if page > pages { Err(NoAsset::Missing) } else { Ok(Arc::new(listing)) }
     }
 }
 
@@ -137,8 +175,9 @@ impl Store {
                 self.visits += u64::from(*counts);
                 let newer = (*page as usize - 1) * 20;
                 let end = self.remarks.len().saturating_sub(newer);
-                let page = &self.remarks[end.saturating_sub(21)..end];
-                let remarks: Remarks = page.iter().map(Vec::as_slice).collect();
+                let shown = &self.remarks[end.saturating_sub(21)..end];
+                let shown: Vec<&[u8]> = shown.iter().map(Vec::as_slice).collect();
+                let remarks = Arc::new(Remarks::new(*page, &shown));
                 Ok(Reply::Visited { number: self.visits, remarks })
             }
         }

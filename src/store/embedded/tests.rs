@@ -10,6 +10,7 @@ use zero_core::limits;
 use zero_core::store::resp;
 
 use super::*;
+use crate::sandbox::Sandbox;
 
 /// A folder of its own for a test, gone with it.
 pub(super) struct Folder(pub(super) PathBuf);
@@ -50,7 +51,7 @@ impl Store {
         let folder = Folder::new(name);
         let file = folder.0.join("state/zerohttpd/guestbook");
         let mut said = Vec::new();
-        let service = start(&file, &mut said).unwrap();
+        let service = start(&file, Sandbox::Off, &mut said).unwrap();
         assert_eq!(said, b"ready\n");
         thread::spawn(|| service.serve());
         Store { file, _folder: folder }
@@ -183,11 +184,11 @@ fn who_does_not_read_waits_and_holds_up_nobody() {
 fn the_next_store_stands_by_until_the_first_ends() {
     let folder = Folder::new("standby");
     let file = folder.0.join("guestbook");
-    let first = start(&file, &mut Vec::new()).unwrap();
+    let first = start(&file, Sandbox::Off, &mut Vec::new()).unwrap();
     let (mut parent, mut child) = UnixStream::pair().unwrap();
     let second = thread::spawn({
         let file = file.clone();
-        move || start(&file, &mut child).map(drop)
+        move || start(&file, Sandbox::Off, &mut child).map(drop)
     });
     let mut said = [0; 8];
     parent.read_exact(&mut said).unwrap();
@@ -204,7 +205,7 @@ fn a_file_in_the_place_of_the_socket_is_not_removed() {
     let folder = Folder::new("not-a-socket");
     let file = folder.0.join("guestbook");
     std::fs::write(socket_path(&file), "precious").unwrap();
-    let refusal = start(&file, &mut Vec::new()).map(drop).unwrap_err();
+    let refusal = start(&file, Sandbox::Off, &mut Vec::new()).map(drop).unwrap_err();
     assert!(refusal.starts_with("cannot listen on /"), "{refusal}");
     assert_eq!(std::fs::read(socket_path(&file)).unwrap(), b"precious");
 }

@@ -1,0 +1,151 @@
+//! What can be typed as a value: times, sizes, and how many workers.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use crate::crowd::POOL_WORKERS;
+
+/// How many workers.
+#[derive(Clone, Copy)]
+pub enum Count {
+    /// So many.
+    Of(usize),
+    /// One for each core.
+    Auto,
+}
+
+/// A number of workers, or `auto`.
+pub fn worker_count(text: &str) -> Result<Count, String> {
+    match text {
+        "auto" => Ok(Count::Auto),
+        digits => match digits.parse() {
+            Ok(count) if (1..=POOL_WORKERS).contains(&count) => Ok(Count::Of(count)),
+            _ => Err(format!("it is auto, or a number from 1 to {POOL_WORKERS}")),
+        },
+    }
+}
+
+/// A number of seconds, kept in milliseconds.
+#[derive(Clone, Copy)]
+pub struct Seconds(pub u64);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0 as f64 / 1000.0)
+    }
+}
+
+/// Seconds, perhaps none.
+pub fn seconds(text: &str) -> Result<Seconds, String> {
+    const YEAR_S: f64 = 31_536_000.0;
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.0..=YEAR_S).contains(&seconds) => {
+            Ok(Seconds((seconds * 1000.0).ceil() as u64))
+        }
+        _ => Err("it is a number of seconds, such as 15 or 0.5".into()),
+    }
+}
+
+/// Some seconds.
+pub fn some_seconds(text: &str) -> Result<Seconds, String> {
+    match seconds(text)? {
+        Seconds(0) => Err("it must be more than 0".into()),
+        some => Ok(some),
+    }
+}
+
+/// A number of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size(pub usize);
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            bytes if bytes > 0 && bytes % MIB == 0 => write!(f, "{}m", bytes / MIB),
+            bytes if bytes > 0 && bytes % KIB == 0 => write!(f, "{}k", bytes / KIB),
+            bytes => write!(f, "{bytes}"),
+        }
+    }
+}
+
+/// Bytes within these bounds: digits, and k or m for KiB or MiB, as nginx has them.
+pub fn size(
+    within: RangeInclusive<usize>,
+) -> impl Fn(&str) -> Result<Size, String> + Clone + Send + Sync + 'static {
+    move |text| {
+        let (digits, unit) = match text.as_bytes().last() {
+            Some(b'k' | b'K') => (&text[..text.len() - 1], KIB),
+            Some(b'm' | b'M') => (&text[..text.len() - 1], MIB),
+            _ => (text, 1),
+        };
+        // A sign, which a number could have, is none of a size.
+        let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+        let number = digits.parse::<usize>().ok().filter(|_| plain);
+        match number.and_then(|number| number.checked_mul(unit)) {
+            Some(bytes) if within.contains(&bytes) => Ok(Size(bytes)),
+            _ => {
+                let (least, most) = (Size(*within.start()), Size(*within.end()));
+                Err(format!("it is a number of bytes from {least} to {most}, such as 8192 or 8k"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units_and_bounds() {
+        let size = size(100..=16 * MIB);
+        for (text, bytes) in [
+            ("100", 100),
+            ("8k", 8192),
+            ("8K", 8192),
+            ("1m", MIB),
+            ("16M", 16 * MIB),
+            ("16777216", 16 * MIB),
+            ("0100", 100),
+        ] {
+            assert_eq!(size(text), Ok(Size(bytes)), "{text}");
+        }
+        for text in [
+            "",
+            "k",
+            "99",
+            "0",
+            "17m",
+            "16777217",
+            "8kb",
+            "8 k",
+            "+8k",
+            "-1",
+            "1.5k",
+            "8g",
+            "é",
+            "18446744073709551615m",
+            "99999999999999999999",
+        ] {
+            let wrong = size(text).expect_err(text);
+            assert_eq!(wrong, "it is a number of bytes from 100 to 16m, such as 8192 or 8k");
+        }
+    }
+
+    #[test]
+    fn a_size_is_shown_as_it_may_be_typed() {
+        for (bytes, text) in [
+            (0, "0"),
+            (500, "500"),
+            (1024, "1k"),
+            (1025, "1025"),
+            (65536, "64k"),
+            (MIB, "1m"),
+            (1536 * KIB, "1536k"),
+        ] {
+            assert_eq!(Size(bytes).to_string(), text);
+        }
+    }
+}
