@@ -18,6 +18,7 @@ use zero_core::{Moment, Served};
 
 use crate::clock;
 use crate::say;
+use crate::sys::session;
 use crate::sys::shared_memory::Shared;
 use crate::tally::{Count, Tally};
 
@@ -181,8 +182,7 @@ pub fn standard_output() -> Result<OwnedFd, Errno> {
         FileType::CharacterDevice => open("/proc/self/fd/1").or_else(|errno| {
             let own = open("/dev/tty").map_err(|_| errno)?;
             // It is ours if it is our session's.
-            let is_ours = rustix::termios::tcgetsid(stdout) == rustix::process::getsid(None);
-            if is_ours { Ok(own) } else { Err(errno) }
+            if session::is_of_terminal(stdout) { Ok(own) } else { Err(errno) }
         }),
         _ => duplicate(),
     }

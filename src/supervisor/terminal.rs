@@ -1,8 +1,9 @@
 //! The terminal that a server was started from, if it was: when that is gone, so is who wanted it.
 
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{Pid, Signal, getsid};
+use rustix::process::{Pid, Signal};
 
+use crate::sys::session;
 use crate::sys::signal::{self, Sender};
 
 /// What SIGHUP means depends on it: that it was hung up, or that somebody asks to look again.
@@ -11,7 +12,7 @@ pub struct Terminal {
     was_there: bool,
     /// Whether it is to outlive it, as nohup(1) says.
     is_outlived: bool,
-    /// The shell, mostly.
+    /// The shell, mostly; none if it is outside our namespace.
     session_leader: Option<Pid>,
 }
 
@@ -31,7 +32,7 @@ impl Terminal {
         Terminal {
             was_there: is_there(),
             is_outlived: signal::is_ignored(Signal::HUP),
-            session_leader: getsid(None).ok(),
+            session_leader: session::leader(),
         }
     }
 

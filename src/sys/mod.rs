@@ -10,6 +10,7 @@ pub mod fork;
 pub mod inherited;
 pub mod notsent_lowat;
 pub mod parent;
+pub mod session;
 pub mod shared_memory;
 pub mod signal;
 pub mod source_address;

@@ -2,6 +2,9 @@
 
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
+use std::process::Stdio;
+
+use rustix::process::Signal;
 
 use crate::support::server::{run, takes_workers};
 use crate::support::{Redis, Server, Store, TempDir, architectures, for_each_architecture};
@@ -175,5 +178,23 @@ fn a_port_that_another_server_has_is_named_by_several_processes_too() {
         let port = server.port.to_string();
         let ended = Server::refuse(arch, &other.url(), &["--port", &port, "--workers", "2"]);
         assert_says(&ended, &["can't listen on 127.0.0.1", &port]);
+    });
+}
+
+/// As in a container: whoever started it, its session's leader among them, has no number there.
+#[test]
+fn it_starts_and_ends_in_a_namespace_of_its_own() {
+    let user = if rustix::process::geteuid().is_root() { "" } else { "--user --map-root-user" };
+    let script = format!(r#"exec unshare {user} --pid --fork "$0" "$@""#);
+    for_each_architecture(|arch| {
+        let store = Store::embedded();
+        let words = (arch, &*store.url(), &[][..]);
+        let mut unshare = Server::start_in_shell(&script, Stdio::null(), words);
+        assert_eq!(unshare.client().get("/hello.txt").status, 200);
+        assert_eq!(unshare.client().get("/guestbook").status, 200);
+        let [supervisor] = unshare.supervisor().children()[..] else { panic!("one child") };
+        supervisor.signal(Signal::TERM);
+        assert_eq!(unshare.wait().code(), Some(0));
+        unshare.await_nothing_left();
     });
 }
