@@ -48,6 +48,8 @@ pub struct Dialogue<K> {
     out: Vec<u8>,
     written: usize,
     input: Vec<u8>,
+    /// What the input begins with has at least so many bytes.
+    needs: usize,
     shown: Option<Shown>,
     replies: VecDeque<(K, Result<Reply, StoreDown>)>,
 }
@@ -89,6 +91,7 @@ impl<K> Dialogue<K> {
             out: Vec::new(),
             written: 0,
             input: Vec::new(),
+            needs: 0,
             shown: None,
             replies: VecDeque::new(),
         }
@@ -158,8 +161,11 @@ impl<K> Dialogue<K> {
             self.input.extend_from_slice(&bytes[done..]);
             return Ok(());
         }
+        self.input.extend_from_slice(bytes);
+        if self.input.len() < self.needs {
+            return Ok(());
+        }
         let mut input = core::mem::take(&mut self.input);
-        input.extend_from_slice(bytes);
         let done = self.read(&input)?;
         input.drain(..done);
         self.input = input;
@@ -175,10 +181,16 @@ impl<K> Dialogue<K> {
                 done += used;
                 continue;
             }
-            let decoded = resp::decode(rest).map_err(|_| StoreDown::Broken)?;
-            let Some((value, used)) = decoded else { return Ok(done) };
-            self.meet(&value, &rest[..used])?;
-            done += used;
+            match resp::decode_or_needs(rest).map_err(|_| StoreDown::Broken)? {
+                Ok((value, used)) => {
+                    self.meet(&value, &rest[..used])?;
+                    done += used;
+                }
+                Err(needs) => {
+                    self.needs = needs;
+                    return Ok(done);
+                }
+            }
         }
     }
 

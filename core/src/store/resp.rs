@@ -42,12 +42,26 @@ impl fmt::Display for Garbage {
 /// [`Garbage`] for anything that is not RESP2, for nesting deeper than an array of arrays of
 /// plain values, and for a value of more than [`limits::STORE_VALUE_BYTES`].
 pub fn decode(input: &[u8]) -> Result<Option<(Value<'_>, usize)>, Garbage> {
-    let mut reader = Reader { input, at: 0 };
+    Ok(decode_or_needs(input)?.ok())
+}
+
+/// Does the same, and says of an incomplete value how many bytes it has at least. Who looks again
+/// no sooner spends no more on a value that trickles in than on one that comes at once, by a small
+/// factor.
+///
+/// # Errors
+///
+/// As [`decode`].
+pub fn decode_or_needs(input: &[u8]) -> Result<Result<(Value<'_>, usize), usize>, Garbage> {
+    let mut reader = Reader { input, at: 0, later: 0 };
     match reader.value(DEPTH) {
-        Ok(value) => Ok(Some((value, reader.at))),
+        Ok(value) => Ok(Ok((value, reader.at))),
         Err(Stop::Garbage) => Err(Garbage),
-        Err(Stop::Incomplete) if input.len() > limits::STORE_VALUE_BYTES => Err(Garbage),
-        Err(Stop::Incomplete) => Ok(None),
+        Err(Stop::Incomplete { .. }) if input.len() > limits::STORE_VALUE_BYTES => Err(Garbage),
+        Err(Stop::Incomplete { here }) => {
+            let needs = (reader.at + here + reader.later).max(input.len() + 1);
+            Ok(Err(needs.min(limits::STORE_VALUE_BYTES + 1)))
+        }
     }
 }
 
@@ -110,17 +124,25 @@ fn line(out: &mut Vec<u8>, kind: u8, number: i64) {
 /// An array of arrays is as deep as any reply of ours goes.
 const DEPTH: usize = 2;
 
+/// The shortest values, `+\r\n` and its like.
+const LEAST_BYTES: usize = 3;
+
 /// A length or an integer has at most twenty characters, `-9223372036854775808`.
 const LINE_BYTES: usize = 1024;
 
 enum Stop {
-    Incomplete,
+    /// There will be at least so many bytes where the reader is.
+    Incomplete {
+        here: usize,
+    },
     Garbage,
 }
 
 struct Reader<'a> {
     input: &'a [u8],
     at: usize,
+    /// So many bytes will follow at least behind the value that is being read.
+    later: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -145,7 +167,7 @@ impl<'a> Reader<'a> {
                 self.at += end + 1;
                 Ok(&rest[..end - 1])
             }
-            None if rest.len() < LINE_BYTES => Err(Stop::Incomplete),
+            None if rest.len() < LINE_BYTES => Err(Stop::Incomplete { here: LEAST_BYTES }),
             _ => Err(Stop::Garbage),
         }
     }
@@ -157,7 +179,7 @@ impl<'a> Reader<'a> {
         let len = bounded(len)?;
         let rest = &self.input[self.at..];
         if rest.len() < len + 2 {
-            return Err(Stop::Incomplete);
+            return Err(Stop::Incomplete { here: len + 2 });
         }
         if &rest[len..len + 2] != b"\r\n" {
             return Err(Stop::Garbage);
@@ -172,9 +194,12 @@ impl<'a> Reader<'a> {
         }
         let len = bounded(len)?;
         let depth = depth.checked_sub(1).ok_or(Stop::Garbage)?;
-        // A value takes three bytes at least: what is announced but has not come takes no memory.
-        let mut values = Vec::with_capacity(len.min((self.input.len() - self.at) / 3));
+        // What is announced but has not come takes no memory.
+        let come = (self.input.len() - self.at) / LEAST_BYTES;
+        let mut values = Vec::with_capacity(len.min(come));
+        self.later += len * LEAST_BYTES;
         for _ in 0..len {
+            self.later -= LEAST_BYTES;
             values.push(self.value(depth)?);
         }
         Ok(Some(values))
@@ -205,6 +230,24 @@ mod tests {
         let words = [&b"RPUSH"[..], b"key", b"\r\n\0"].map(|word| Value::Bulk(Some(word)));
         let expected = Value::Array(Some(Vec::from(words)));
         assert_eq!(decode(&wire), Ok(Some((expected, wire.len()))));
+    }
+
+    #[test]
+    fn what_is_needed_at_least_is_never_too_much_and_soon_enough() {
+        let mut wire = Vec::new();
+        array(&mut wire, 1000);
+        for _ in 0..500 {
+            integer(&mut wire, 7);
+            bulk(&mut wire, b"twenty bytes of value");
+        }
+        let (mut len, mut looks) = (0, 0);
+        while let Err(needs) = decode_or_needs(&wire[..len]).unwrap() {
+            assert!(len < needs && needs <= wire.len(), "{len} {needs}");
+            (len, looks) = (needs, looks + 1);
+        }
+        assert_eq!(len, wire.len());
+        assert!(looks < 100, "{looks}");
+        assert_eq!(decode_or_needs(b"*4000000\r\n*4000000\r\n"), Ok(Err(4 * 1024 * 1024 + 1)));
     }
 
     #[test]
