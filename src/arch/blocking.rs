@@ -36,7 +36,7 @@ pub struct Worker<'a> {
 const GRACE_IN_FULL_POOL_MS: u64 = 100;
 
 /// Enough for nearly every request; longer ones take several reads.
-const SCRATCH_BYTES: usize = 8 * 1024;
+const SCRATCH_BYTES: usize = 4 * 1024;
 
 impl<'a> Worker<'a> {
     /// A worker that gets its connections to the store from `lines`.

@@ -41,7 +41,7 @@ use crate::client::Client;
 use crate::crowd::Entry;
 use crate::server::Server;
 use crate::store::lender::Lender;
-use crate::sys::fork::{Fork, exit, fork};
+use crate::sys::fork::{Fork, exit, fork_for_a_client};
 use crate::sys::{signal, wait};
 
 /// More children than this are not made at a time; a machine has 32,768 processes unless told
@@ -56,6 +56,7 @@ const SHARES: usize = 256;
 pub fn run(server: &Server) -> io::Result<()> {
     signal::interrupt_by(Signal::CHILD);
     let lender = Lender::new()?;
+    server.site.share_among(SHARES);
     let most = MOST_CHILDREN.min(server.crowd.most());
     let mut children = HashMap::new();
     while server.is_serving() {
@@ -79,10 +80,9 @@ pub fn run(server: &Server) -> io::Result<()> {
 fn beget(server: &Server, lender: &Lender, mut client: Client) -> Option<(Pid, Option<Entry>)> {
     let entry = client.entry.take();
     while !server.is_stopping() {
-        match fork() {
+        match fork_for_a_client() {
             Ok(Fork::Parent(child)) => return Some((child, entry)),
             Ok(Fork::Child) => {
-                server.site.share_among(SHARES);
                 let mut worker = Worker::new(server, lender.borrower());
                 worker.serve(&client);
                 exit(0);

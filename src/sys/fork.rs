@@ -24,12 +24,35 @@ pub fn fork() -> io::Result<Fork> {
     let parent = rustix::process::getpid();
     // SAFETY: the callers have one thread each, so no lock of the C library or of ours can be held
     // by a thread that the child does not have.
-    match check(unsafe { libc::fork() })? {
-        0 => {
+    let child = unsafe { libc::fork() };
+    side(child, parent)
+}
+
+/// Makes such a child for one client. It comes about by the system call itself: the C library's
+/// fork(3) also sets right what threads know of themselves, and touches half a dozen pages for that,
+/// each of which the kernel then copies. Such a child must make no threads.
+///
+/// # Errors
+///
+/// As [`fork`].
+pub fn fork_for_a_client() -> io::Result<Fork> {
+    let parent = rustix::process::getpid();
+    let (flags, none): (libc::c_long, libc::c_long) = (libc::SIGCHLD.into(), 0);
+    // SAFETY: as in `fork`. The child's stack is its copy of this one, as none is named (clone(2));
+    // nor is anything else, so that the order of these arguments, in which machines differ, does
+    // not matter.
+    let child = unsafe { libc::syscall(libc::SYS_clone, flags, none, none, none, none) };
+    side(child as libc::pid_t, parent)
+}
+
+/// Which side it is, by what the call has returned there.
+fn side(result: libc::pid_t, parent: Pid) -> io::Result<Fork> {
+    match Pid::from_raw(check(result)?) {
+        Some(child) => Ok(Fork::Parent(child)),
+        None => {
             end_with(parent);
             Ok(Fork::Child)
         }
-        pid => Ok(Pid::from_raw(pid).map_or(Fork::Child, Fork::Parent)),
     }
 }
 
