@@ -29,8 +29,8 @@ pub fn fork() -> io::Result<Fork> {
 }
 
 /// Makes such a child for one client, by the system call itself: the C library's fork(3) also sets
-/// right what threads know of themselves, and touches half a dozen pages for that, each of which the
-/// kernel then copies. Such a child must make no threads.
+/// right what threads know of themselves, and touches half a dozen pages for that, which the kernel
+/// then copies. Such a child must make no threads.
 ///
 /// # Errors
 ///
