@@ -37,6 +37,9 @@ pub enum Limit {
     Neighbours,
 }
 
+/// What is said of a number beside its limit.
+pub const DISTURBED: &str = "other processes took a part of the machine meanwhile";
+
 impl Limit {
     /// In a word or two, for a table.
     pub fn label(self) -> &'static str {

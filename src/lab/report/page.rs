@@ -7,7 +7,7 @@ use super::plot::{Plot, Point, Series};
 use super::standing::{Entry, Place, Row};
 use super::table::{latency, noise, thousands};
 use super::words;
-use crate::lab::limit::Limit;
+use crate::lab::limit::{DISTURBED, Limit};
 use crate::lab::results::{Cell, Results, Run};
 use crate::lab::statistics::Sample;
 
@@ -139,7 +139,7 @@ fn legend(rows: &[Row<'_>]) -> Markup {
         dl.legend {
             @for limit in limits { dt { (limit.label()) } dd { (limit.meaning()) } }
             @if entries().any(|entry| entry.is_disturbed) {
-                dt { "~" } dd { (Limit::Neighbours.meaning()) }
+                dt { "~" } dd { (DISTURBED) }
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::standing::{Entry, Place, Row};
-use crate::lab::limit::Limit;
+use crate::lab::limit::{DISTURBED, Limit};
 use crate::lab::results::Results;
 
 /// How a table looks.
@@ -122,7 +122,7 @@ pub fn legend(results: &Results) -> String {
         out += "  =  best together with the others so marked: the difference is noise\n";
     }
     if entries().any(|entry| entry.is_disturbed) {
-        out += "  ~  other processes took a part of the machine meanwhile\n";
+        out += &format!("  ~  {DISTURBED}\n");
     }
     let mut limits: Vec<_> = entries().filter_map(|entry| entry.limit).collect();
     limits.sort_unstable();
