@@ -78,10 +78,10 @@ impl Process {
         kib.unwrap_or(0) * 1024
     }
 
-    /// Whether it is on its way out, and some of its threads are not there yet: it has its
-    /// descriptors still, but nothing tells any more whose process it is.
+    /// Whether it is on its way out: it, or one of its threads, may have its descriptors still, but
+    /// without its memory nothing tells any more whose process it is.
     pub(crate) fn is_leaving(self) -> bool {
-        self.stat().is_some_and(|stat| is_zombie(&stat) && runs(&stat))
+        self.stat().is_some_and(|stat| is_exiting(&stat) && runs(&stat))
             && fs::read_to_string(self.file("comm")).is_ok_and(|name| name == "zerohttpd\n")
     }
 
@@ -131,6 +131,12 @@ fn runs(stat: &[String]) -> bool {
 
 fn is_zombie(stat: &[String]) -> bool {
     matches!(stat[0].as_str(), "Z" | "X")
+}
+
+/// `PF_EXITING` among the flags of proc(5). It is set before memory and descriptors are given back.
+fn is_exiting(stat: &[String]) -> bool {
+    const FLAGS: usize = 6;
+    is_zombie(stat) || stat[FLAGS].parse::<u32>().is_ok_and(|flags| flags & 0x4 != 0)
 }
 
 /// Every process that lives, with its parent.
