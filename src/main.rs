@@ -40,6 +40,7 @@ use cli::Command;
 fn main() -> ExitCode {
     // A client that hangs up is told by the call that finds it out (send(2), EPIPE).
     sys::signal::ignore(Signal::PIPE);
+    sys::signal::restore(Signal::CHILD);
     let result = match cli::parse() {
         Command::List => cli::list(),
         Command::Store { file, parent, sandbox } => {

@@ -1,16 +1,53 @@
 //! Small writers of text: numbers, numbers for people, and text made safe for HTML and JSON.
 
 use alloc::vec::Vec;
+use core::ops::Deref;
+
+/// A number in decimal digits.
+pub(crate) struct Decimal {
+    text: [u8; MOST_DIGITS + 1],
+    start: usize,
+}
+
+impl Decimal {
+    /// `42`
+    pub(crate) fn of(mut number: u64) -> Decimal {
+        let (mut text, mut start) = ([0; MOST_DIGITS + 1], MOST_DIGITS + 1);
+        loop {
+            start -= 1;
+            text[start] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                return Decimal { text, start };
+            }
+        }
+    }
+
+    /// `-42`
+    pub(crate) fn below_zero(distance: u64) -> Decimal {
+        let mut decimal = Decimal::of(distance);
+        decimal.start -= 1;
+        decimal.text[decimal.start] = b'-';
+        decimal
+    }
+}
+
+impl Deref for Decimal {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.text[self.start..]
+    }
+}
 
 /// Appends `number` in decimal digits.
 pub(crate) fn decimal(out: &mut Vec<u8>, number: u64) {
-    out.extend_from_slice(digits(number, &mut [0; MOST_DIGITS]));
+    out.extend_from_slice(&Decimal::of(number));
 }
 
 /// Appends `number` with commas between thousands: `1,234`.
 pub(crate) fn with_commas(out: &mut Vec<u8>, number: u64) {
-    let mut buffer = [0; MOST_DIGITS];
-    let digits = digits(number, &mut buffer);
+    let digits = Decimal::of(number);
     let (first, thousands) = digits.split_at(1 + (digits.len() - 1) % 3);
     out.extend_from_slice(first);
     for three in thousands.chunks(3) {
@@ -27,18 +64,6 @@ pub(crate) fn width_with_commas(number: u64) -> usize {
 
 /// 18446744073709551615 has twenty digits.
 const MOST_DIGITS: usize = 20;
-
-fn digits(mut number: u64, digits: &mut [u8; MOST_DIGITS]) -> &[u8] {
-    let mut at = MOST_DIGITS;
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            return &digits[at..];
-        }
-    }
-}
 
 /// Appends a length in bytes as people read it: `999 B`, `1.2 kB`, `12 kB`. It is rounded down.
 pub(crate) fn size(out: &mut Vec<u8>, bytes: u64) {
@@ -121,6 +146,8 @@ mod tests {
     fn numbers() {
         assert_eq!(written(|out| decimal(out, 0)), b"0");
         assert_eq!(written(|out| decimal(out, u64::MAX)), b"18446744073709551615");
+        assert_eq!(*Decimal::below_zero(7), *b"-7");
+        assert_eq!(*Decimal::below_zero(u64::MAX), *b"-18446744073709551615");
         for (number, expected) in [
             (0, "0"),
             (7, "7"),

@@ -29,6 +29,8 @@ pub struct Worker<'a> {
     presence: Option<Presence>,
     /// Its place in a pool.
     place: Option<usize>,
+    /// What a client sends is read into it.
+    scratch: Box<[MaybeUninit<u8>; SCRATCH_BYTES]>,
 }
 
 /// An idle client of a full pool may stay this long. Less would cut off clients that are merely
@@ -47,7 +49,8 @@ impl<'a> Worker<'a> {
             StoreConnection::Reused => Box::new(lines),
             StoreConnection::PerRequest => Box::new(UsedOnce(lines)),
         };
-        Worker { server, lines, log, post, presence: None, place: None }
+        let scratch = Box::new([MaybeUninit::uninit(); SCRATCH_BYTES]);
+        Worker { server, lines, log, post, presence: None, place: None, scratch }
     }
 
     /// A worker of a pool.
@@ -81,10 +84,9 @@ impl<'a> Worker<'a> {
     fn converse(&mut self, client: &Client) {
         let server = self.server;
         let mut connection = Connection::new();
-        let mut scratch = [MaybeUninit::uninit(); SCRATCH_BYTES];
         loop {
             match connection.poll(&server.app, clock::now()) {
-                Want::Read => self.read(client, &mut connection, &mut scratch),
+                Want::Read => self.read(client, &mut connection),
                 Want::Open(path, encodings) => {
                     connection.opened(server.site.file(&path, encodings, clock::now()));
                 }
@@ -119,17 +121,12 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn read(
-        &mut self,
-        client: &Client,
-        connection: &mut Connection<Asset>,
-        scratch: &mut [MaybeUninit<u8>],
-    ) {
+    fn read(&mut self, client: &Client, connection: &mut Connection<Asset>) {
         // Whoever has just connected or sent something has often sent the rest by now.
         if connection.is_idle() && connection.has_served() {
             self.wait_to_read(client, connection);
         }
-        match client.receive(self.server.habits.of(scratch)) {
+        match client.receive(self.server.habits.of(&mut *self.scratch)) {
             Received::Bytes(bytes) => {
                 connection.received(bytes);
                 match self.server.phase() {

@@ -14,13 +14,14 @@
 //!
 //! # Where it waits
 //!
-//! The parent in accept(2), a child wherever its client keeps it. A child that ends sends SIGCHLD,
-//! which interrupts the accept, and is reaped.
+//! The parent in accept(2), a child wherever its client keeps it. A child that ends is reaped when
+//! the next client has come, or accept has found none for half a second: to be interrupted by each
+//! SIGCHLD would cost more. At the most children, the parent waits for one to end.
 //!
 //! # What one more client costs
 //!
-//! A fork(2), which copies the parent's page tables, and a process: much time, and some hundred KiB
-//! of memory that are not shared.
+//! A fork(2), which copies the parent's mappings and page tables, and a process: much time, and
+//! some hundred KiB of memory that are not shared.
 //!
 //! # What breaks it
 //!
@@ -34,7 +35,7 @@
 use std::collections::HashMap;
 use std::io;
 
-use rustix::process::{Pid, Signal};
+use rustix::process::Pid;
 
 use super::blocking::Worker;
 use crate::client::Client;
@@ -42,7 +43,8 @@ use crate::crowd::Entry;
 use crate::server::Server;
 use crate::store::lender::Lender;
 use crate::sys::fork::{Fork, exit, fork_for_a_client};
-use crate::sys::{signal, wait};
+use crate::sys::wait::Ended;
+use crate::sys::{nursery, wait};
 
 /// More children than this are not made at a time; a machine has 32,768 processes unless told
 /// otherwise (`pid_max` in proc(5)).
@@ -54,23 +56,27 @@ const SHARES: usize = 256;
 
 /// Serves until the server is to stop.
 pub fn run(server: &Server) -> io::Result<()> {
-    signal::interrupt_by(Signal::CHILD);
     let lender = Lender::new()?;
     server.site.share_among(SHARES);
+    nursery::prepare();
     let most = MOST_CHILDREN.min(server.crowd.most());
     let mut children = HashMap::new();
     while server.is_serving() {
-        let client = if children.len() < most { server.accept() } else { None };
+        let client = server.accept();
         // Who has left makes room for who has come.
-        bury_all(server, &lender, &mut children);
+        while let Ok(Some(ended)) = wait::reap() {
+            bury(server, &lender, &mut children, ended);
+        }
         let client = client.and_then(|client| server.admit(client, server.desk()));
         children.extend(client.and_then(|client| beget(server, &lender, client)));
-        if children.len() >= most {
-            server.pause();
+        while children.len() >= most
+            && let Ok(Some(ended)) = wait::wait()
+        {
+            bury(server, &lender, &mut children, ended);
         }
     }
     while let Ok(Some(ended)) = wait::wait() {
-        bury(server, &lender, ended.pid);
+        bury(server, &lender, &mut children, ended);
     }
     Ok(())
 }
@@ -83,6 +89,7 @@ fn beget(server: &Server, lender: &Lender, mut client: Client) -> Option<(Pid, O
         match fork_for_a_client() {
             Ok(Fork::Parent(child)) => return Some((child, entry)),
             Ok(Fork::Child) => {
+                nursery::enter();
                 let mut worker = Worker::new(server, lender.borrower());
                 worker.serve(&client);
                 exit(0);
@@ -96,15 +103,14 @@ fn beget(server: &Server, lender: &Lender, mut client: Client) -> Option<(Pid, O
     None
 }
 
-fn bury_all(server: &Server, lender: &Lender, children: &mut HashMap<Pid, Option<Entry>>) {
-    while let Ok(Some(ended)) = wait::reap() {
-        bury(server, lender, ended.pid);
-        children.remove(&ended.pid);
-    }
-}
-
 /// A child has ended: what it had of ours is taken back.
-fn bury(server: &Server, lender: &Lender, child: Pid) {
-    lender.bury(child);
-    server.bury(child);
+fn bury(
+    server: &Server,
+    lender: &Lender,
+    children: &mut HashMap<Pid, Option<Entry>>,
+    Ended { pid, .. }: Ended,
+) {
+    lender.bury(pid);
+    server.bury(pid);
+    children.remove(&pid);
 }

@@ -77,6 +77,7 @@ impl Line {
     }
 
     /// Says and hears what there is to say and to hear, until it `finds` in that what it is about.
+    #[inline(never)]
     fn exchange<T>(
         &mut self,
         until_ms: u64,

@@ -17,17 +17,17 @@ pub fn ignore(signal: Signal) {
     handle(signal, libc::SIG_IGN);
 }
 
-/// Lets a signal interrupt whatever system call blocks, and do nothing else.
-pub fn interrupt_by(signal: Signal) {
-    extern "C" fn nothing(_: libc::c_int) {}
-    handle(signal, nothing as *const () as libc::sighandler_t);
+/// Has a signal do again what it does of itself, whatever the one who started this program wanted.
+/// Who ignores SIGCHLD is not told that a child has ended, and can't wait for it (wait(2)).
+pub fn restore(signal: Signal) {
+    handle(signal, libc::SIG_DFL);
 }
 
 fn handle(signal: Signal, handler: libc::sighandler_t) {
     // SAFETY: all zeroes are a valid sigaction: no flags (so no SA_RESTART) and an empty mask.
     let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
     action.sa_sigaction = handler;
-    // SAFETY: the handler is one of the above, which are safe at any time; the pointers are valid.
+    // SAFETY: the handler is one of the above, which are the kernel's; the pointers are valid.
     unsafe { libc::sigaction(signal.as_raw(), &raw const action, std::ptr::null_mut()) };
 }
 

@@ -1,6 +1,7 @@
 //! Processes of a server that are killed: they are replaced, and what was queued is served.
 
 use std::net::TcpListener;
+use std::process::Stdio;
 
 use crate::load::{kept, under_load};
 use crate::support::client::last_request;
@@ -33,6 +34,25 @@ fn a_server_process_that_is_killed_is_replaced_and_nothing_is_lost() {
         });
         load.check(&kept(&store));
         assert!(server.errors().contains("killed by signal 9"), "{}", server.errors());
+    });
+}
+
+/// Some who start programs do not want to know how their children end, and pass that on
+/// (signal(7)).
+#[test]
+fn a_server_whose_starter_ignored_the_ends_of_children_learns_of_them() {
+    for_each_architecture(|arch| {
+        let store = Store::embedded();
+        let script = r#"trap "" CHLD; exec "$0" "$@""#;
+        let server = Server::start_in_shell(script, Stdio::null(), (arch, &store.url(), &[]));
+        let killed = server.servers();
+        killed.iter().for_each(|process| process.kill());
+        wait_until("another server process", || {
+            let servers = server.servers();
+            !servers.is_empty() && servers.iter().all(|new| !killed.contains(new))
+        });
+        // A child of the pool that was killed may yet take a client on before it ends as well.
+        wait_until("service", || serves(&server));
     });
 }
 

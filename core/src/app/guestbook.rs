@@ -40,7 +40,7 @@ impl Page {
             out.extend_from_slice(self.remarks.html())
         }];
         templates.guestbook.write(out, &writes);
-        out.resize(out.len() + self.padding(), b' ');
+        out.extend_from_slice(&[b' '; COUNT_WIDTH][..self.padding()]);
     }
 
     fn padding(&self) -> usize {

@@ -16,7 +16,9 @@ impl Remarks {
     /// The remarks of that page, counted from 1: any bytes, the oldest first, with one older remark
     /// before them if there is one.
     pub fn new(page: u32, oldest_first: &[&[u8]]) -> Remarks {
-        let mut html = Vec::new();
+        // As much as it takes if nothing has to be escaped.
+        let entries = oldest_first.iter().map(|remark| remark.len() + AROUND_A_REMARK);
+        let mut html = Vec::with_capacity(entries.sum::<usize>() + NAVIGATION);
         list(&mut html, page, oldest_first);
         let has_older = oldest_first.len() > REMARKS_PER_PAGE as usize && page < PAGES;
         navigation(&mut html, page, has_older);
@@ -28,6 +30,12 @@ impl Remarks {
         &self.html
     }
 }
+
+/// What stands around each remark.
+const AROUND_A_REMARK: usize = r#"<p class="guest-entry"></p>."#.len();
+
+/// What stands below them all.
+const NAVIGATION: usize = 160;
 
 fn list(out: &mut Vec<u8>, page: u32, oldest_first: &[&[u8]]) {
     for remark in oldest_first.iter().rev().take(REMARKS_PER_PAGE as usize) {

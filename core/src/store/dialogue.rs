@@ -25,7 +25,7 @@ use super::shown::Shown;
 use super::{GUESTBOOK_REMARKS, Query, Reply, StoreDown, VISITOR_COUNT};
 use crate::app::Remarks;
 use crate::limits::{REMARKS_PER_PAGE, STORE_QUESTIONS};
-use crate::text::decimal;
+use crate::text::Decimal;
 
 /// What the store asks of those who connect.
 #[derive(Clone, Default)]
@@ -106,7 +106,7 @@ impl<K> Dialogue<K> {
             self.awaited.push_back(Awaited::Greeting { last: false });
         }
         if credentials.database != 0 {
-            let database = number(credentials.database.into());
+            let database = Decimal::of(credentials.database.into());
             resp::command(&mut self.out, &[b"SELECT", &database]);
             self.awaited.push_back(Awaited::Greeting { last: false });
         }
@@ -317,13 +317,15 @@ impl<K> Visits<K> {
         match self.counted.len() {
             0 => resp::command(out, &[b"GET", VISITOR_COUNT]),
             visitors => {
-                resp::command(out, &[b"INCRBY", VISITOR_COUNT, &number(visitors as u64)]);
+                resp::command(out, &[b"INCRBY", VISITOR_COUNT, &Decimal::of(visitors as u64)]);
             }
         }
         // One more than fits says whether there is an older page.
         let newer = u64::from(self.page - 1) * u64::from(REMARKS_PER_PAGE);
-        let first = from_end(newer + u64::from(REMARKS_PER_PAGE) + 1);
-        resp::command(out, &[b"LRANGE", GUESTBOOK_REMARKS, &first, &from_end(newer + 1)]);
+        // An index below zero counts from the end: -1 is the newest remark.
+        let oldest = Decimal::below_zero(newer + u64::from(REMARKS_PER_PAGE) + 1);
+        let newest = Decimal::below_zero(newer + 1);
+        resp::command(out, &[b"LRANGE", GUESTBOOK_REMARKS, &oldest, &newest]);
     }
 }
 
@@ -335,19 +337,6 @@ fn rejection(text: &[u8]) -> StoreDown {
         true => StoreDown::Refused,
         false => StoreDown::NotAdmitted,
     }
-}
-
-fn number(value: u64) -> Vec<u8> {
-    let mut digits = Vec::new();
-    decimal(&mut digits, value);
-    digits
-}
-
-/// An index counted from the end of a list: -1 is its last item.
-fn from_end(distance: u64) -> Vec<u8> {
-    let mut digits = alloc::vec![b'-'];
-    decimal(&mut digits, distance);
-    digits
 }
 
 fn count(value: &Value<'_>) -> Option<u64> {
