@@ -54,7 +54,12 @@ impl Nursery {
     }
 
     /// The next piece; none if there is no room for it.
+    #[inline]
     fn take(&self, layout: Layout) -> Option<*mut u8> {
+        // Nearly always, as nearly no process is such a child.
+        if self.used.load(Relaxed) == ROOM_BYTES {
+            return None;
+        }
         let place = |used: usize| used.next_multiple_of(layout.align());
         let end = |used: usize| place(used).checked_add(layout.size());
         let is_within = |end: &usize| *end <= ROOM_BYTES && layout.align() <= PAGE_BYTES;
