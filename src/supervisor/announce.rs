@@ -79,7 +79,11 @@ pub fn announce(options: &Options, supervisor: &Supervisor<'_>, is_successor: bo
 pub fn account(options: &Options, scoreboard: Scoreboard, used: Used) {
     let seconds = |time: Duration| time.as_secs_f64();
     let requests = scoreboard.tallies.all_answers();
-    say!("\nzerohttpd: {}: {requests} requests served", options.arch.name);
+    let requests = match requests {
+        1 => "1 request".to_owned(),
+        many => format!("{many} requests"),
+    };
+    say!("\nzerohttpd: {}: {requests} served", options.arch.name);
     if options.arch.workers == Workers::Processes && options.workers > 1 {
         let taken_on = (0..options.workers).map(|server| scoreboard.taken_on(server).load(Relaxed));
         say!("  clients    {}", by_process(&taken_on.collect::<Vec<_>>()));
