@@ -14,6 +14,7 @@ use zero_core::{Body, Sent, Transmit};
 
 use crate::crowd::Entry;
 use crate::habits::{Habits, Sends};
+use crate::send_queue::SendQueue;
 use crate::site::{Asset, Content};
 
 /// A client.
@@ -121,16 +122,24 @@ impl Outgoing {
         self.transmit
     }
 
-    /// Sends as much as the kernel takes.
-    pub fn push(&mut self, client: &Client) -> Pushed {
+    /// Sends as much as the kernel takes into the client's queue.
+    pub fn push(&mut self, client: &Client, queue: &mut SendQueue) -> Pushed {
+        let rest = self.transmit.rest;
+        if rest == 0 {
+            queue.drain(client);
+        }
         while !self.is_sent() {
             match self.push_once(client) {
                 Ok(true) => {}
                 Ok(false) => return Pushed::Ended(Sent::Short),
                 Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) if queue.deepen(client, rest) => {}
                 Err(Errno::AGAIN) => return Pushed::Blocked,
                 Err(_) => return Pushed::Ended(Sent::Failed),
             }
+        }
+        if rest == 0 {
+            queue.drained();
         }
         Pushed::Ended(Sent::Whole)
     }
@@ -162,8 +171,8 @@ impl Outgoing {
             },
         };
         let held_back = head.len() + in_memory.len() < self.left();
-        let more =
-            if held_back || self.transmit.more { SendFlags::MORE } else { SendFlags::empty() };
+        let more = held_back || self.transmit.rest > 0;
+        let more = if more { SendFlags::MORE } else { SendFlags::empty() };
         let slices = [IoSlice::new(head), IoSlice::new(in_memory)];
         let count = send(client, &slices, more | SendFlags::NOSIGNAL)?;
         let of_head = count.min(head.len());

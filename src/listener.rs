@@ -12,6 +12,7 @@ use rustix::net::{self, AddressFamily, SocketFlags, SocketType};
 use zero_core::Limits;
 
 use crate::client::Client;
+use crate::send_queue;
 use crate::sys::defer_accept::defer_accept;
 use crate::sys::notsent_lowat::notsent_lowat;
 
@@ -51,12 +52,6 @@ const ACCEPT_TIMEOUT: Duration = Duration::from_millis(500);
 /// would repeat its part of the handshake): most have sent their request by then, and are served at
 /// once, without being waited for. Silent ones use no descriptor and no worker meanwhile.
 const DEFER_ACCEPT_S: i32 = 1;
-
-/// What the kernel holds of an answer that its client does not take. Without a bound it is some
-/// megabytes: a thousand clients who read slowly would use up the memory that the kernel has for
-/// TCP, and with that hurt every connection of the machine. Half a piece of a file keeps a fast
-/// client busy while the next is fetched.
-const UNSENT_BYTES: i32 = 128 * 1024;
 
 impl Listener {
     /// Binds and listens (socket(7), tcp(7)).
@@ -186,7 +181,7 @@ impl Listener {
 fn prepare(socket: &OwnedFd) -> io::Result<()> {
     sockopt::set_tcp_nodelay(socket, true)?;
     defer_accept(socket, DEFER_ACCEPT_S)?;
-    notsent_lowat(socket, UNSENT_BYTES)?;
+    notsent_lowat(socket, send_queue::SHALLOW_BYTES)?;
     Ok(sockopt::set_socket_timeout(socket, Timeout::Recv, Some(ACCEPT_TIMEOUT))?)
 }
 

@@ -23,6 +23,7 @@ mod presence;
 mod sandbox;
 mod scoreboard;
 mod seats;
+mod send_queue;
 mod server;
 mod site;
 mod store;

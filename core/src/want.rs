@@ -44,8 +44,8 @@ pub struct Transmit<A> {
     pub head: Vec<u8>,
     /// What follows.
     pub body: Body<A>,
-    /// More will follow at once (`MSG_MORE` keeps packets full).
-    pub more: bool,
+    /// Bytes of the same answer that will follow at once (`MSG_MORE` keeps packets full).
+    pub rest: u64,
 }
 
 /// The second half of a [`Transmit`].

@@ -323,7 +323,7 @@ impl Ring {
     fn send_ends(&mut self, how: Sent) {
         match self.owed.take() {
             Some(Task::Send(transmit)) => {
-                let (len, more) = (transmit.body.len(), transmit.more);
+                let (len, more) = (transmit.body.len(), transmit.rest > 0);
                 // A hang-up or a flood may have ended it since.
                 let whole = how == Sent::Whole && self.connection.unfinished().is_none();
                 let served = self.connection.sent(transmit, how);

@@ -57,7 +57,7 @@ impl Wire {
         if bytes == 0 && answer.left > 0 && answer.left == answer.body_bytes {
             *answer = Answer { body_bytes: 0, left: 0, to_head: true, ..*answer };
         }
-        assert_eq!(transmit.more, answer.left > 0, "{} bytes are left", answer.left);
+        assert_eq!(transmit.rest, answer.left);
     }
 
     /// A head that begins an answer; says how long it is.

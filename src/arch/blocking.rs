@@ -15,6 +15,7 @@ use crate::habits::StoreConnection;
 use crate::log::Log;
 use crate::presence::{Post, Presence};
 use crate::scoreboard::Phase;
+use crate::send_queue::SendQueue;
 use crate::server::Server;
 use crate::site::Asset;
 use crate::store::asker::{self, Lines, UsedOnce};
@@ -27,6 +28,8 @@ pub struct Worker<'a> {
     post: Post,
     /// Its client, while there is one.
     presence: Option<Presence>,
+    /// What the kernel holds of its answer.
+    queue: SendQueue,
     /// Its place in a pool.
     place: Option<usize>,
     /// What a client sends is read into it.
@@ -50,7 +53,8 @@ impl<'a> Worker<'a> {
             StoreConnection::PerRequest => Box::new(UsedOnce(lines)),
         };
         let scratch = Box::new([MaybeUninit::uninit(); SCRATCH_BYTES]);
-        Worker { server, lines, log, post, presence: None, place: None, scratch }
+        let queue = SendQueue::default();
+        Worker { server, lines, log, post, presence: None, queue, place: None, scratch }
     }
 
     /// A worker of a pool.
@@ -75,6 +79,7 @@ impl<'a> Worker<'a> {
         // Should a bug make it panic, one client suffers, not those who come after.
         let _ = catch_unwind(AssertUnwindSafe(|| self.converse(client)));
         self.presence = None;
+        self.queue = SendQueue::default();
         self.log.flush();
         if let Some(place) = self.place {
             self.server.crowd.leave(Desk::Place(place));
@@ -187,17 +192,19 @@ impl<'a> Worker<'a> {
     ) {
         let mut outgoing = Outgoing::new(transmit, self.server.habits);
         let outcome = loop {
-            match outgoing.push(client) {
+            match outgoing.push(client, &mut self.queue) {
                 Pushed::Ended(outcome) => break outcome,
-                Pushed::Blocked => match left_ms(connection) {
-                    // The next poll finds the deadline passed.
-                    0 => return,
-                    left_ms => {
-                        self.waits(connection);
-                        let fds = &mut [PollFd::new(client, PollFlags::OUT)];
-                        let _ = poll(fds, Some(&clock::timespec(left_ms)));
+                Pushed::Blocked => {
+                    connection.queues(self.queue.more_bytes(), &self.server.app.limits);
+                    let left_ms = left_ms(connection);
+                    if left_ms == 0 {
+                        // The next poll finds the deadline passed.
+                        return;
                     }
-                },
+                    self.waits(connection);
+                    let fds = &mut [PollFd::new(client, PollFlags::OUT)];
+                    let _ = poll(fds, Some(&clock::timespec(left_ms)));
+                }
             }
         };
         if let Some(served) = connection.sent(outgoing.into_transmit(), outcome) {

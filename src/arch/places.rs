@@ -7,6 +7,7 @@ use zero_core::Connection;
 
 use crate::client::{Client, Outgoing, Received};
 use crate::presence::Presence;
+use crate::send_queue::SendQueue;
 use crate::site::Asset;
 
 /// A client of a loop. Its place may be taken by another one later; the generation tells them
@@ -62,6 +63,8 @@ pub struct Place {
     pub presence: Presence,
     /// What is being sent, and did not go out at once.
     pub outgoing: Option<Box<Outgoing>>,
+    /// What the kernel holds of it.
+    pub queue: SendQueue,
     pub blocked: Blocked,
     /// The last read did not empty the socket.
     pub has_input: bool,
@@ -99,6 +102,7 @@ impl Places {
             connection: Connection::new(),
             presence,
             outgoing: None,
+            queue: SendQueue::default(),
             blocked: Blocked::Turn,
             has_input: true,
             is_ended: false,

@@ -328,8 +328,10 @@ impl<'a> Reactor<'a> {
 
     fn send(&mut self, key: Key, mut outgoing: Outgoing) -> Progress {
         let Some(place) = self.places.get_mut(key) else { return Progress::Gone };
-        match outgoing.push(&place.client) {
+        match outgoing.push(&place.client, &mut place.queue) {
             Pushed::Blocked => {
+                let limits = &self.server.app.limits;
+                place.connection.queues(place.queue.more_bytes(), limits);
                 place.outgoing = Some(Box::new(outgoing));
                 Progress::Blocked(Blocked::Write)
             }

@@ -22,6 +22,7 @@ use crate::listener::Listener;
 use crate::log::{self, Format, Sink};
 use crate::sandbox;
 use crate::scoreboard::Scoreboard;
+use crate::send_queue;
 use crate::server::Server;
 use crate::site::{self, Site};
 use crate::store::address::{Address, Choice};
@@ -65,6 +66,7 @@ pub fn servers(
         most_clients(listeners.len()).min(options.clients.clients.unwrap_or(usize::MAX));
     let count = sockets::servers(options, listeners.len());
     content.site.share_among(count);
+    send_queue::allow(count);
     let crowd = Crowd::new(options.clients, count)
         .map_err(|error| format!("can't share memory: {error}"))?;
     let crowd = Arc::new(crowd);

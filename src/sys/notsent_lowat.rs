@@ -12,7 +12,7 @@ use super::check;
 /// # Errors
 ///
 /// Those of setsockopt(2).
-pub fn notsent_lowat(socket: impl AsFd, bytes: i32) -> io::Result<()> {
+pub fn notsent_lowat(socket: impl AsFd, bytes: u32) -> io::Result<()> {
     let size = size_of::<libc::c_int>() as libc::socklen_t;
     let (level, option) = (libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT);
     // SAFETY: the pointer is to a number of that size, which lives through the call.

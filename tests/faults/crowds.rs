@@ -1,9 +1,9 @@
 //! Many clients that want nothing, beside one that wants something.
 
-use crate::support::client::{is_last, request};
+use crate::support::client::{is_last, last_request, request};
 use crate::support::server::takes_workers;
 use crate::support::{
-    Client, ONE_AT_A_TIME, Server, Store, TempDir, for_each_architecture, wait_until,
+    Client, ONE_AT_A_TIME, Server, Store, TempDir, for_each_architecture, pattern, wait_until,
 };
 
 #[test]
@@ -42,6 +42,36 @@ fn silent_and_slow_clients_hold_up_nobody_else() {
         }
         // Nobody had to leave for that.
         assert!(!crowd.iter().any(Client::is_closed));
+    });
+}
+
+/// As many as may make the kernel's queues deep, twice: what was deep is shallow and deep again.
+#[test]
+fn many_long_answers_at_once_arrive_whole() {
+    let root = TempDir::new();
+    let big = pattern(12 * 1024 * 1024);
+    root.write("big.bin", &big);
+    root.write("hello.txt", "hello\n");
+    let folder = root.path().display().to_string();
+    for_each_architecture(|arch| {
+        let store = Store::embedded();
+        let hour = "--send-timeout 3600 --first-byte-timeout 3600 --keep-alive-timeout 3600";
+        let words: Vec<_> = ["--root", &folder].into_iter().chain(hour.split(' ')).collect();
+        let server = Server::start(arch, &store.url(), &words);
+        let mut clients: Vec<_> = (0..12).map(|_| server.client()).collect();
+        for last in [false, true] {
+            if arch == ONE_AT_A_TIME && !last {
+                continue;
+            }
+            let word = if last { last_request("/big.bin") } else { request("GET", "/big.bin") };
+            clients.iter_mut().for_each(|client| client.send(&word));
+            for client in &mut clients {
+                assert!(client.answer().body == big);
+                if !last {
+                    assert_eq!(client.get("/hello.txt").body, b"hello\n");
+                }
+            }
+        }
     });
 }
 

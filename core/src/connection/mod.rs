@@ -14,7 +14,7 @@ use core::mem;
 use crate::app::{App, Asset, Listing, NoAsset, Outcome};
 use crate::http::refusal::Refusal;
 use crate::http::response::Status;
-use crate::limits;
+use crate::limits::{self, Limits};
 use crate::moment::Moment;
 use crate::store::{Reply, StoreDown};
 use crate::want::{Body, Closing, Deadline, Patience, Sent, Served, Ticket, Transmit, Want};
@@ -162,7 +162,7 @@ impl<A: Asset> Connection<A> {
             (State::Sending(mut exchange), Sent::Whole) => {
                 exchange.body_bytes += body_bytes + mem::take(&mut exchange.joined_bytes);
                 match transmit.body {
-                    Body::File { asset, .. } if exchange.has_more() => {
+                    Body::File { asset, .. } if exchange.rest_bytes() > 0 => {
                         State::Piece(exchange, asset)
                     }
                     _ => State::Answered(exchange),
@@ -179,6 +179,17 @@ impl<A: Asset> Connection<A> {
         match &self.state {
             State::Answered(exchange) => Some(self.served(exchange)),
             _ => None,
+        }
+    }
+
+    /// The kernel holds up to so many bytes more of this answer than the client was given time for:
+    /// it may take the time for these as well.
+    pub fn queues(&mut self, bytes: u64, limits: &Limits) {
+        let State::Sending(exchange) = &mut self.state else { return };
+        let more = bytes.saturating_sub(exchange.queued_bytes);
+        exchange.queued_bytes += more;
+        if let Some(deadline) = &mut self.deadline {
+            deadline.at_ms += more * 1000 / limits.send_bytes_per_second;
         }
     }
 

@@ -99,6 +99,8 @@ pub(super) struct Exchange<A> {
     rest: Range<u64>,
     /// The parts after that.
     parts: VecDeque<Part>,
+    /// Bytes of it that the kernel may hold for the client.
+    pub(super) queued_bytes: u64,
     /// The connection can't go on: something of this request stays unread.
     pub(super) unread: bool,
     /// What becomes of the connection, as the answer says.
@@ -118,6 +120,7 @@ impl<A> Exchange<A> {
             joined_bytes: 0,
             rest: 0..0,
             parts: VecDeque::new(),
+            queued_bytes: 0,
             unread: false,
             persistence: Persistence::Ends,
             started_ms: now.ms,
@@ -163,7 +166,7 @@ impl<A> Exchange<A> {
             }
         }
         self.joined_bytes = (head.len() - head_bytes) as u64;
-        Transmit { head, body: Body::None, more: false }
+        Transmit { head, body: Body::None, rest: 0 }
     }
 
     /// The next piece of a file, after `head`; what it leaves is for later.
@@ -179,11 +182,12 @@ impl<A> Exchange<A> {
         let to = self.rest.end.min(from + limits::PIECE_BYTES);
         self.rest.start = to;
         let body = if from == to { Body::None } else { Body::File { asset, from, to } };
-        Transmit { head, body, more: self.has_more() }
+        Transmit { head, body, rest: self.rest_bytes() }
     }
 
-    /// Whether there is another piece of a file to send.
-    pub(super) fn has_more(&self) -> bool {
-        !self.rest.is_empty() || !self.parts.is_empty()
+    /// What is to be sent after the current piece.
+    pub(super) fn rest_bytes(&self) -> u64 {
+        let part = |part: &Part| part.lead.len() as u64 + part.range.end - part.range.start;
+        self.rest.end - self.rest.start + self.parts.iter().map(part).sum::<u64>()
     }
 }

@@ -31,8 +31,8 @@ impl<A: Asset> Connection<A> {
         match state {
             State::Listening => self.listen(app, now),
             State::Encouraging(exchange) => {
-                let transmit = Transmit { head: CONTINUE.to_vec(), body: Body::None, more: false };
-                self.expect_delivery(&transmit, app, now);
+                let transmit = Transmit { head: CONTINUE.to_vec(), body: Body::None, rest: 0 };
+                self.expect_delivery(&transmit, 0, app, now);
                 (State::Continuing(exchange), Some(Want::Send(transmit)))
             }
             State::Receiving(exchange) => self.receive(exchange, app),
@@ -220,13 +220,13 @@ impl<A: Asset> Connection<A> {
         app: &App,
         now: Moment,
     ) -> Turn<A> {
-        self.expect_delivery(&transmit, app, now);
+        self.expect_delivery(&transmit, exchange.queued_bytes, app, now);
         (State::Sending(exchange), Some(Want::Send(transmit)))
     }
 
-    /// The client has a while to take this, and more for much of it.
-    fn expect_delivery(&mut self, transmit: &Transmit<A>, app: &App, now: Moment) {
-        let bytes = transmit.head.len() as u64 + transmit.body.len();
+    /// The client has a while to take this after what is queued, and more for much of it.
+    fn expect_delivery(&mut self, transmit: &Transmit<A>, queued: u64, app: &App, now: Moment) {
+        let bytes = queued + transmit.head.len() as u64 + transmit.body.len();
         self.expect(Patience::Delivery, app.limits.delivery_timeout_ms(bytes), now);
     }
 

@@ -278,6 +278,34 @@ fn each_piece_of_a_file_has_its_own_deadline() {
 }
 
 #[test]
+fn what_the_kernel_holds_of_an_answer_earns_time_as_well() {
+    let mut client = Client::new();
+    client.site.add("large.bin", vec![0; 600 * 1024]);
+    client.conn.received(&get("/large.bin"));
+    let Want::Open(path, _) = client.poll() else { panic!("a file is opened") };
+    client.conn.opened(client.site.open(&path));
+    let piece = client.sending();
+    let earned_ms = wire(&piece).len() as u64 * 1000 / 65_536;
+    let limits = client.app.limits.clone();
+    for _ in 0..2 {
+        client.conn.queues(640 * 1024, &limits);
+        let left_ms = 15_000 + earned_ms + 10_000;
+        assert_eq!(client.patience(), Some((Patience::Delivery, left_ms)), "once");
+    }
+    client.later(15_000 + earned_ms);
+    assert!(matches!(client.poll(), Want::Wait));
+    client.deliver(piece);
+    let piece = client.sending();
+    assert_eq!(client.patience(), Some((Patience::Delivery, 29_000)), "the next comes after it");
+    client.deliver(piece);
+    let piece = client.sending();
+    client.deliver(piece);
+    client.settle();
+    client.conn.queues(640 * 1024, &limits);
+    assert_eq!(client.patience(), Some((Patience::NextRequest, 15_000)), "nothing is sent");
+}
+
+#[test]
 fn a_file_may_take_its_time_to_be_opened() {
     let mut client = Client::new();
     client.conn.received(&get("/hello.txt"));

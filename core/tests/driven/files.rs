@@ -36,7 +36,7 @@ fn a_large_file_leaves_in_bounded_pieces() {
             };
             assert_eq!(from, (pieces - 1) * PIECE, "pieces follow each other");
             assert!(to - from <= PIECE, "of {len}");
-            assert_eq!(transmit.more, to < len, "more follows exactly if there is more");
+            assert_eq!(transmit.rest, (len - to) as u64, "what will follow");
             assert_eq!(transmit.head.is_empty(), pieces > 1, "one head");
             client.deliver(transmit);
             assert_eq!(client.log.len(), usize::from(to == len), "logged when it is whole");
