@@ -23,7 +23,7 @@ const DEEP_BYTES: u32 = 4 * 1024 * 1024;
 const LONG_BYTES: u64 = 2 * DEEP_BYTES as u64;
 
 /// Fewer long answers than this go out faster, and for less, from shallow queues.
-const MANY: usize = 8;
+const MANY: usize = 4;
 
 /// More queues than this are not deep at once.
 const MOST_DEEP: usize = 64;
