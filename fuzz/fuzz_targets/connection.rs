@@ -17,7 +17,7 @@ mod wire;
 #[allow(dead_code)]
 mod world;
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use libfuzzer_sys::fuzz_target;
 use zero_core::app::Remarks;
