@@ -77,6 +77,7 @@ impl Line {
     }
 
     /// Says and hears what there is to say and to hear, until it `finds` in that what it is about.
+    // Apart from its callers: inlined, its scratch would be on a forked child's stack all along.
     #[inline(never)]
     fn exchange<T>(
         &mut self,

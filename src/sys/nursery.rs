@@ -91,6 +91,19 @@ unsafe impl GlobalAlloc for Nursery {
         self.take(layout).unwrap_or_else(|| unsafe { System.alloc(layout) })
     }
 
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // Malloc knows what is zero already, as the kernel gave it, and leaves that untouched.
+        match self.take(layout) {
+            Some(piece) => {
+                // SAFETY: the piece is ours, and so long.
+                unsafe { piece.write_bytes(0, layout.size()) };
+                piece
+            }
+            // SAFETY: the layout is one that alloc may be called with.
+            None => unsafe { System.alloc_zeroed(layout) },
+        }
+    }
+
     unsafe fn dealloc(&self, piece: *mut u8, layout: Layout) {
         if !self.has(piece) {
             // SAFETY: then it came from malloc, with that layout.
@@ -149,6 +162,9 @@ mod tests {
         let (first, second) = (numbers(&nursery, layout), numbers(&nursery, layout));
         assert!(nursery.has(first) && nursery.has(second) && second.addr() - first.addr() == 128);
         assert!(second.addr().is_multiple_of(64) && counts_up(first, 100));
+        // SAFETY: the layout has a size, and the pieces are as long.
+        let zeroes = unsafe { std::slice::from_raw_parts(nursery.alloc_zeroed(layout), 100) };
+        assert!(nursery.has(zeroes.as_ptr().cast_mut()) && zeroes.iter().all(|byte| *byte == 0));
         // SAFETY: they are given back once, with their layout.
         unsafe {
             nursery.dealloc(first, layout);

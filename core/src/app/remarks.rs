@@ -32,7 +32,7 @@ impl Remarks {
 }
 
 /// What stands around each remark.
-const AROUND_A_REMARK: usize = r#"<p class="guest-entry"></p>."#.len();
+const AROUND_A_REMARK: usize = b"<p class=\"guest-entry\"></p>\n".len();
 
 /// What stands below them all.
 const NAVIGATION: usize = 160;
