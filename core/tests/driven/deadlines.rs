@@ -255,13 +255,19 @@ fn an_encouragement_that_is_not_taken_ends_the_connection() {
     assert_eq!(client.end, Some(Closing::TooSlow));
 }
 
-#[test]
-fn each_piece_of_a_file_has_its_own_deadline() {
+/// A client that has asked for a file of 600 KiB.
+fn asked_for_three_pieces() -> Client {
     let mut client = Client::new();
     client.site.add("large.bin", vec![0; 600 * 1024]);
     client.conn.received(&get("/large.bin"));
     let Want::Open(path, _) = client.poll() else { panic!("a file is opened") };
     client.conn.opened(client.site.open(&path));
+    client
+}
+
+#[test]
+fn each_piece_of_a_file_has_its_own_deadline() {
+    let mut client = asked_for_three_pieces();
     for _ in 0..2 {
         let piece = client.sending();
         let earned_ms = wire(&piece).len() as u64 * 1000 / 65_536;
@@ -279,11 +285,7 @@ fn each_piece_of_a_file_has_its_own_deadline() {
 
 #[test]
 fn what_the_kernel_holds_of_an_answer_earns_time_as_well() {
-    let mut client = Client::new();
-    client.site.add("large.bin", vec![0; 600 * 1024]);
-    client.conn.received(&get("/large.bin"));
-    let Want::Open(path, _) = client.poll() else { panic!("a file is opened") };
-    client.conn.opened(client.site.open(&path));
+    let mut client = asked_for_three_pieces();
     let piece = client.sending();
     let earned_ms = wire(&piece).len() as u64 * 1000 / 65_536;
     let limits = client.app.limits.clone();
