@@ -1,65 +1,74 @@
-//! ZeroHTTPd: one web application, served through every architecture that Linux servers have had.
+//! ZeroHTTPd: one web application, served through seven server architectures.
 //!
-//! `ARCHITECTURE.md` is the map. A request's way through the program: a driver in [`arch`] polls a
-//! [`Connection`](zero_core::Connection) for what it wants, and pays that with a [`client`]'s
-//! socket, the [`site`]'s files and the [`store`]. What stands above that, for as long as the
-//! server runs, is the [`supervisor`].
-#![deny(unsafe_code)]
+//! `ARCHITECTURE.md` is the map. A [driver] polls a [`Connection`](zerohttpd_core::Connection) for
+//! what it wants, and performs that with the client's socket ([`net`]), the site's [`files`] and
+//! the [`store`]. An architecture ([`arch`]) decides which process or thread does so. The
+//! [`supervisor`] is the first process: it starts, watches and stops the others.
+#![forbid(unsafe_code)]
 
-#[macro_use]
-mod say;
-
+mod ablations;
+mod admin;
+mod admission;
 mod arch;
 mod cli;
-mod client;
 mod clock;
-mod crowd;
-mod habits;
-mod lab;
-mod listener;
-mod log;
-mod metrics;
-mod presence;
+mod driver;
+mod files;
+mod net;
+mod observe;
+mod options;
 mod sandbox;
-mod scoreboard;
-mod seats;
-mod send_queue;
 mod server;
-mod site;
+mod shared;
 mod store;
 mod supervisor;
-#[allow(unsafe_code)]
-mod sys;
-mod tally;
 
 use std::process::ExitCode;
 
 use rustix::process::Signal;
+use zerohttpd_sys::{diagnostics, fork, inherited, process_title, say, signal};
 
-use cli::Command;
+use cli::Invocation;
 
 fn main() -> ExitCode {
-    // A client that hangs up is told by the call that finds it out (send(2), EPIPE).
-    sys::signal::ignore(Signal::PIPE);
-    sys::signal::restore(Signal::CHILD);
+    // A send to a client that has closed its connection then fails with EPIPE instead of a signal
+    // (send(2)).
+    signal::ignore(Signal::PIPE);
+    // A write beyond the file size limit then fails with EFBIG, like one to a full disk.
+    signal::ignore(Signal::XFSZ);
+    signal::restore(Signal::CHILD);
     let result = match cli::parse() {
-        Command::List => cli::list(),
-        Command::Store { file, parent, sandbox } => {
-            // What was asked of the kernel at the fork is forgotten if the file has capabilities.
+        Invocation::List => cli::list(),
+        Invocation::Store { file, parent, sandbox } => {
+            // execve(2) resets PR_SET_PDEATHSIG if the program's file has capabilities, so it is
+            // set again.
             if let Some(parent) = parent {
-                sys::fork::end_with(parent);
+                fork::end_with(parent);
             }
             let _ = rustix::thread::set_name(c"zerohttpd-store");
-            store::embedded::run(&file, sandbox).map(|never| match never {})
+            process_title::make_room();
+            process_title::set(&format!("store {}", file.display()));
+            diagnostics::never_wait();
+            zerohttpd_embedded::run(&file, parent, &|folder| {
+                sandbox::confine_store(sandbox, folder)
+            })
         }
-        Command::Lab(command) => return ended(lab::run(*command)),
-        Command::Serve(options) => supervisor::run(&options),
+        #[cfg(feature = "lab")]
+        Invocation::Lab(command) => {
+            return exit_code(zerohttpd_lab::run(*command, &arch::for_lab()));
+        }
+        Invocation::Serve(options) => {
+            inherited::find();
+            diagnostics::never_wait();
+            process_title::make_room();
+            supervisor::run(&options)
+        }
     };
-    ended(result.map(|()| ExitCode::SUCCESS))
+    exit_code(result.map(|()| ExitCode::SUCCESS))
 }
 
-/// The code to end with; what went wrong is said.
-fn ended(result: Result<ExitCode, String>) -> ExitCode {
+/// The exit code. Prints the error, if there is one.
+fn exit_code(result: Result<ExitCode, String>) -> ExitCode {
     result.unwrap_or_else(|message| {
         say!("zerohttpd: {message}");
         ExitCode::FAILURE

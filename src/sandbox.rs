@@ -1,43 +1,43 @@
-//! The sandbox: of files, every process that parses what clients send may read the site; by TCP, it
-//! may connect to the port of its store, and listen nowhere (Landlock, landlock(7)).
+//! The sandbox (Landlock, landlock(7)): a process that parses what clients send can read the site's
+//! files and no others, connect by TCP to the store's port only, and listen nowhere.
 //!
-//! Landlock does not confine UDP, nor connecting to Unix sockets that have a name in the file
-//! system; those are confined by the rights of the user alone, so that root had better be given up.
+//! Landlock confines neither UDP nor connections to Unix sockets with a name in the file system.
+//! For these, only the rights of the process's user count, which is a reason to give up root's
+//! rights.
 //!
-//! It is put on before a process has threads, and after everything was opened that is elsewhere:
-//! the log, the listening socket, the stop descriptors. What was opened before stays usable. The
-//! supervisor parses nothing that a client sent, and is not confined: it opens the log anew.
+//! A process is confined before it has threads, and after it has opened everything else: the log,
+//! the listening socket, the stop descriptors. Open descriptors stay usable. The supervisor is not
+//! confined, as it has to open the log again. It parses nothing that clients send.
 
 use std::fmt;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
-use clap::ValueEnum;
 use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, NetPort, PathBeneath, PathFd,
     Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
 
 /// Whether to confine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sandbox {
-    /// As far as the kernel can
+    /// As far as the kernel supports it.
     Auto,
-    /// As far as the kernel can; don't serve if it can't
+    /// As far as the kernel supports it; refuse to start where it has no Landlock.
     Always,
-    /// Not at all
+    /// No sandbox.
     Off,
 }
 
-/// What is asked for: the newest of the interface that brought something to ask for. An older
-/// kernel gives what it has.
+/// The newest Landlock version whose features this program uses. On an older kernel, it uses those
+/// that the kernel has.
 const WANTED: ABI = ABI::V6;
 
-/// All that have brought something new, newest first.
+/// All versions that added a feature this program uses, the newest first.
 const KNOWN: [ABI; 6] = [ABI::V6, ABI::V5, ABI::V4, ABI::V3, ABI::V2, ABI::V1];
 
 impl Sandbox {
-    /// What it is called on the command line.
+    /// The name of this choice on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Sandbox::Auto => "auto",
@@ -47,7 +47,7 @@ impl Sandbox {
     }
 }
 
-/// What will confine the servers, in words.
+/// The Landlock version that confines the servers, for the banner; `None` if there is none.
 pub struct Confinement(Option<ABI>);
 
 impl fmt::Display for Confinement {
@@ -55,37 +55,39 @@ impl fmt::Display for Confinement {
         match self.0 {
             None => f.write_str("none: this kernel has no Landlock"),
             Some(abi) => {
-                let net = if abi >= ABI::V4 { "; by TCP, connect to the store's port" } else { "" };
-                write!(f, "Landlock: of files, servers may read the site{net} (ABI {})", abi as i32)
+                let net =
+                    if abi >= ABI::V4 { " and connect by TCP to the store's port" } else { "" };
+                write!(f, "Landlock: servers can read the site's files{net} (ABI {})", abi as i32)
             }
         }
     }
 }
 
-/// What this kernel has.
+/// The newest of the [`KNOWN`] versions that this kernel supports.
 pub fn available() -> Confinement {
     Confinement(
         KNOWN.into_iter().find(|abi| {
-            handling(*abi, CompatLevel::HardRequirement).and_then(Ruleset::create).is_ok()
+            ruleset(*abi, CompatLevel::HardRequirement).and_then(Ruleset::create).is_ok()
         }),
     )
 }
 
-/// Whether the kernel has what must be.
+/// Checks that the kernel supports the wanted sandbox.
 ///
 /// # Errors
 ///
-/// It has not, and one can do without by `--sandbox off`.
+/// `wanted` is [`Sandbox::Always`], and the kernel has no Landlock.
 pub fn check(wanted: Sandbox) -> Result<(), String> {
     match (wanted, available()) {
         (Sandbox::Always, Confinement(None)) => {
-            Err("this kernel has no Landlock to make a sandbox of; take --sandbox auto".into())
+            Err("this kernel has no Landlock; use --sandbox auto".into())
         }
         _ => Ok(()),
     }
 }
 
-fn handling(abi: ABI, level: CompatLevel) -> Result<Ruleset, RulesetError> {
+/// A ruleset that denies everything that this version can deny and no rule permits.
+fn ruleset(abi: ABI, level: CompatLevel) -> Result<Ruleset, RulesetError> {
     let mut rules =
         Ruleset::default().set_compatibility(level).handle_access(AccessFs::from_all(abi))?;
     if abi >= ABI::V4 {
@@ -97,12 +99,12 @@ fn handling(abi: ABI, level: CompatLevel) -> Result<Ruleset, RulesetError> {
     Ok(rules)
 }
 
-/// Confines a server, with all threads and children that it will have: to its site, and to a store
-/// that is reached by TCP. One that is reached by a name in the file system can be anyway.
+/// Confines a server, with all threads and children that it will have, to its site and to the port
+/// of a store that is reached by TCP. A store with a Unix socket can be reached anyway.
 ///
 /// # Errors
 ///
-/// The kernel refuses, though it should not.
+/// The kernel refuses to confine the process.
 pub fn confine_server(
     wanted: Sandbox,
     root: Option<BorrowedFd<'_>>,
@@ -124,12 +126,12 @@ pub fn confine_server(
 ///
 /// # Errors
 ///
-/// The kernel refuses, or the folder can't be opened.
+/// The kernel refuses to confine the process, or the folder can't be opened.
 pub fn confine_store(wanted: Sandbox, folder: &Path) -> Result<(), String> {
     let changes = AccessFs::from_all(WANTED) & !AccessFs::Execute;
     let open = |path: &Path| PathFd::new(path).map_err(|error| error.to_string());
     let folder = open(folder)?;
-    // SQLite takes its random numbers from there.
+    // SQLite reads its random numbers from this file.
     let random = open(Path::new("/dev/urandom")).ok();
     confine(wanted, |mut rules| {
         rules = rules.add_rule(PathBeneath::new(folder, changes))?;
@@ -147,11 +149,11 @@ fn confine(
     if wanted == Sandbox::Off {
         return Ok(());
     }
-    let confined = handling(WANTED, CompatLevel::BestEffort)
+    let confined = ruleset(WANTED, CompatLevel::BestEffort)
         .and_then(Ruleset::create)
         .and_then(permit)
         .and_then(RulesetCreated::restrict_self)
-        .map_err(|error| format!("can't be confined: {error}; take --sandbox off"))?;
+        .map_err(|error| format!("can't be confined: {error}; use --sandbox off"))?;
     match (wanted, confined.ruleset) {
         (Sandbox::Always, RulesetStatus::NotEnforced) => {
             Err("can't be confined: this kernel has no Landlock".into())
@@ -170,8 +172,8 @@ mod tests {
     use std::path::PathBuf;
     use std::thread;
 
-    /// Runs in a thread of its own: only that is confined.
-    fn apart(test: impl FnOnce() + Send + 'static) {
+    /// Runs a test in its own thread, so that only that thread is confined.
+    fn in_own_thread(test: impl FnOnce() + Send + 'static) {
         thread::spawn(test).join().unwrap();
     }
 
@@ -188,9 +190,9 @@ mod tests {
     }
 
     fn lacks(abi: ABI) -> bool {
-        let lacks = available().0.is_none_or(|there| there < abi);
+        let lacks = available().0.is_none_or(|supported| supported < abi);
         if lacks {
-            say!("this kernel has no Landlock that could be tried: {}", available());
+            zerohttpd_sys::say!("this kernel has no Landlock that could be tried: {}", available());
         }
         lacks
     }
@@ -205,7 +207,7 @@ mod tests {
         let other = TcpListener::bind("127.0.0.1:0").unwrap();
         let (store_at, other_at) = (store.local_addr().unwrap(), other.local_addr().unwrap());
         let inside = folder.clone();
-        apart(move || {
+        in_own_thread(move || {
             let root = fs::File::open(&inside).unwrap();
             let port = Some(store_at.port());
             confine_server(Sandbox::Always, Some(root.as_fd()), port).unwrap();
@@ -221,7 +223,7 @@ mod tests {
             let shell = std::process::Command::new("/bin/sh").arg("-c").arg("true").status();
             assert!(is_denied(shell));
         });
-        assert!(fs::read("/etc/passwd").is_ok(), "others are not confined");
+        assert!(fs::read("/etc/passwd").is_ok(), "other threads are not confined");
         fs::remove_dir_all(folder).unwrap();
     }
 
@@ -232,7 +234,7 @@ mod tests {
         }
         let (mine, other) = (folder("store"), folder("other"));
         let (inside, outside) = (mine.clone(), other.clone());
-        apart(move || {
+        in_own_thread(move || {
             confine_store(Sandbox::Always, &inside).unwrap();
             fs::write(inside.join("new"), "made").unwrap();
             fs::remove_file(inside.join("new")).unwrap();
@@ -244,8 +246,8 @@ mod tests {
     }
 
     #[test]
-    fn who_wants_none_has_none() {
-        apart(|| {
+    fn a_sandbox_that_is_off_confines_nothing() {
+        in_own_thread(|| {
             confine_server(Sandbox::Off, None, None).unwrap();
             assert!(fs::read("/etc/passwd").is_ok());
         });

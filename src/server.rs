@@ -1,102 +1,112 @@
-//! What an architecture is given to serve with: everything is open, bound and checked.
+//! A server as its architecture gets it: everything that it needs is open, bound and checked.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::Pid;
-use zero_core::App;
+use zerohttpd_core::App;
+use zerohttpd_sys::diagnostics;
+use zerohttpd_sys::say;
 
-use crate::client::Client;
+use crate::ablations::Ablations;
+use crate::admission::{Admission, Slot};
 use crate::clock;
-use crate::crowd::{Crowd, Desk, TooMany};
-use crate::habits::Habits;
-use crate::listener::{Accepted, Listener, Sharing};
-use crate::log::Sink;
-use crate::presence::Post;
-use crate::say;
-use crate::scoreboard::{Phase, Scoreboard};
-use crate::site::Site;
+use crate::files::Site;
+use crate::net::listener::{Listener, Sharing};
+use crate::observe::access_log::Sink;
+use crate::shared::counters::{Count, ThreadCounters};
+use crate::shared::guard::MetricsHandle;
+use crate::shared::scoreboard::{Phase, Scoreboard};
 use crate::store::address::Address;
-use crate::store::gate::Gate;
-use crate::tally::{Count, Tally};
+use crate::store::backoff::Backoff;
 
 /// A server, ready to accept.
 pub struct Server {
-    /// The listening socket.
+    /// Its listening socket.
     pub listener: Arc<Listener>,
-    /// Those of all servers of its generation, its own included: where one of them can't accept,
-    /// the others do that for it.
+    /// The listening sockets of all servers of its generation. While one server can't accept, the
+    /// others accept at its socket.
     pub listeners: Vec<Arc<Listener>>,
-    /// How they share the port.
+    /// How the servers of a generation share the port.
     pub sharing: Sharing,
     /// The application.
     pub app: Arc<App>,
-    /// Its files.
+    /// The files of the site.
     pub site: Arc<Site>,
-    /// Its store.
+    /// The address of the store.
     pub store: Address,
-    /// Its access log.
+    /// The access log.
     pub log: Arc<Sink>,
-    /// How it goes about its work.
-    pub habits: Habits,
-    /// What its processes share.
+    /// What it does as the C programs of 2019 did.
+    pub ablations: Ablations,
+    /// The memory that all processes share.
     pub scoreboard: Scoreboard,
-    /// Which servers it is one of: those that are started when the site is read anew are the next.
+    /// The number of its generation. A reload starts the next generation.
     pub generation: u64,
-    /// Which of the servers of its generation it is.
+    /// Its index among the servers of its generation.
     pub index: usize,
-    /// What the workers of its generation know of each other's clients.
-    pub crowd: Arc<Crowd>,
-    /// Readable for ever once the server is to stop, so that it wakes all who wait on it.
+    /// The limits on clients, for all servers of its generation.
+    pub admission: Arc<Admission>,
+    /// Becomes and stays readable when the server is to stop: it wakes every process and thread
+    /// that waits.
     pub stop: Arc<OwnedFd>,
-    /// Likewise once it is to wind down.
-    pub succeeded: Arc<OwnedFd>,
-    /// How many workers a pool has.
+    /// Becomes and stays readable when the server is to drain.
+    pub drain: Arc<OwnedFd>,
+    /// The number of workers in a pool.
     pub workers: usize,
-    /// The most clients that one process takes on.
+    /// The most clients that the server has at a time.
     pub most_clients: usize,
-    /// It was said that descriptors or memory have run out.
-    pub exhausted: AtomicBool,
 }
 
-/// How long it takes for descriptors or memory to come back, perhaps.
+/// The pause after the machine was found short of descriptors, processes or memory.
 const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
+/// The pause if the kernel has no memory for poll(2) either.
+const PAUSE_WITHOUT_MEMORY: Duration = Duration::from_millis(10);
+
 impl Server {
-    /// What it is to do.
+    /// What the server is to do now.
     pub fn phase(&self) -> Phase {
         self.scoreboard.phase(self.generation)
     }
 
-    /// Whether it is to accept clients.
+    /// Whether the server is to accept clients.
     pub fn is_serving(&self) -> bool {
         self.phase() == Phase::Serving
     }
 
-    /// Whether it is to part from its clients.
+    /// Whether the server is to close its idle connections and end.
     pub fn is_stopping(&self) -> bool {
         self.phase() == Phase::Stopping
     }
 
-    /// The stop descriptor was found readable. That says more than the scoreboard does to a server
-    /// whose supervisor was replaced by another program.
-    pub fn told_to_stop(&self) {
+    /// Notes in the scoreboard that the server is to stop, as the stop descriptor is readable.
+    /// After an upgrade, the new supervisor has another scoreboard, and reaches the servers of the
+    /// old program only by the descriptor.
+    pub fn note_stop(&self) {
         self.scoreboard.stop();
     }
 
-    /// Where this thread counts.
-    pub fn post(&self) -> Post {
-        self.scoreboard.post()
+    /// Notes in the scoreboard that the server is to drain, as the drain descriptor is readable,
+    /// for the same reason.
+    pub fn note_drain(&self) {
+        self.scoreboard.supersede(self.generation + 1);
     }
 
-    /// The store's back-off.
-    pub fn gate(&self, tally: Tally) -> Gate {
-        Gate { board: self.scoreboard, tally }
+    /// The counters and gauges of this thread.
+    pub fn metrics(&self) -> MetricsHandle {
+        self.scoreboard.metrics()
     }
 
-    /// Makes accept return at once where nobody waits, at all listening sockets.
+    /// The store's back-off, for a thread with these counters.
+    pub fn backoff(&self, counters: ThreadCounters) -> Backoff {
+        Backoff { store: self.scoreboard.store, counters }
+    }
+
+    /// Makes all listening sockets non-blocking.
     ///
     /// # Errors
     ///
@@ -105,82 +115,45 @@ impl Server {
         self.listeners.iter().try_for_each(|listener| listener.set_nonblocking())
     }
 
-    /// The number of its listening socket among all.
+    /// The index of its listening socket among those of its generation.
     pub fn own_listener(&self) -> usize {
         self.index % self.listeners.len()
     }
 
-    /// The desk of a server that has many clients.
-    pub fn desk(&self) -> Desk {
-        Desk::Table(self.index)
+    /// The slot of a server that has many clients.
+    pub fn slot(&self) -> Slot {
+        Slot::Server(self.index as u32)
     }
 
-    /// The next client, waited for. None after a while without one, so that the caller can look
-    /// around: at its children, and at whether it is to stop.
-    pub fn accept(&self) -> Option<Client> {
-        match self.listener.accept() {
-            Accepted::Client(client) => {
-                self.recovered();
-                Some(client)
-            }
-            Accepted::Nobody => None,
-            Accepted::Exhausted(errno) => {
-                self.complain("accept a client", errno.into());
-                self.pause();
-                None
-            }
+    /// Removes a reaped child from the gauges. Clients that it still had count as killed
+    /// connections.
+    pub fn reap(&self, child: Pid) {
+        self.scoreboard.reap(child);
+    }
+
+    /// Reports that accept(2) failed, unless it failed because the socket was shut.
+    pub fn could_not_accept(&self, errno: Errno) {
+        if self.is_serving() {
+            self.complain("accept a client", errno.into());
         }
     }
 
-    /// Lets a client in. One whose address has as many as it may have is sent away, before it costs
-    /// anything.
-    pub fn admit(&self, mut client: Client, desk: Desk) -> Option<Client> {
-        match self.crowd.enter(desk, client.peer) {
-            Ok(entry) => {
-                client.entry = entry;
-                Some(client)
-            }
-            Err(TooMany) => {
-                self.refuse(client);
-                None
-            }
-        }
-    }
-
-    fn refuse(&self, client: Client) {
-        let now = clock::now();
-        self.scoreboard.tallies.of_thread().count(Count::RefusedByAddress);
-        if say::is_due(self.scoreboard.refusal_said_ms, now.ms) {
-            let peer = client.peer;
-            say!("zerohttpd: {peer} has as many clients as it may have; others get 503");
-        }
-        client.dismiss(&zero_core::app::crowded(&self.app, now));
-    }
-
-    /// A child of this process was buried: what it had counted is gone with it.
-    pub fn bury(&self, child: Pid) {
-        self.scoreboard.bury(child);
-    }
-
-    /// Says, once until it is over, that the machine is short of something.
+    /// Counts and reports that the machine is short of something. Each error is reported only now
+    /// and then. `what` completes the message "can't ... just now".
     pub fn complain(&self, what: &str, error: std::io::Error) {
-        self.scoreboard.tallies.of_thread().count(Count::Exhausted);
-        if !self.exhausted.swap(true, Relaxed) {
+        self.scoreboard.counters.of_thread().count(Count::Exhausted);
+        if diagnostics::is_due(self.scoreboard.last_message_ms(&error), clock::now().ms) {
             say!("zerohttpd: can't {what} just now: {error}; clients wait in the queue");
         }
     }
 
-    /// There is enough again.
-    pub fn recovered(&self) {
-        if self.exhausted.load(Relaxed) {
-            self.exhausted.store(false, Relaxed);
-        }
-    }
-
-    /// Waits a little, or until the server is to stop.
+    /// Waits for 100 ms, or until the server is to stop.
     pub fn pause(&self) {
-        if let Ok(1) = poll(&mut [PollFd::new(&self.stop, PollFlags::IN)], Some(&PAUSE)) {
-            self.told_to_stop();
+        match poll(&mut [PollFd::new(&self.stop, PollFlags::IN)], Some(&PAUSE)) {
+            Ok(1) => self.note_stop(),
+            Ok(_) | Err(Errno::INTR) => {}
+            // The kernel has no memory for the wait (poll(2)).
+            Err(_) => std::thread::sleep(PAUSE_WITHOUT_MEMORY),
         }
     }
 }

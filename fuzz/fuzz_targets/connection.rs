@@ -1,79 +1,84 @@
 //! A whole connection, and everything that a client, a driver, a file and a store can do to it.
 //!
-//! A script is what the client sends, byte for byte, except that bytes from 0x80 on are events:
-//! see [`Ring::happen`]. What a script leaves owed is paid, then the client stops, and then time
-//! passes until the connection is closed.
+//! A script consists of the bytes that the client sends, and of events, which are bytes from 0x80
+//! on: see [`CompletionDriver::apply`]. After a script, the driver performs all wants, the client
+//! stops sending, and time passes until the connection is closed.
 
 #![no_main]
 
-#[path = "../../core/tests/driven/client.rs"]
+#[path = "../../crates/core/tests/driven/client.rs"]
 #[allow(dead_code)]
 mod client;
 #[path = "../../tests/support/script.rs"]
 #[allow(dead_code)]
 mod script;
+mod setting;
 mod wire;
-#[path = "../../core/tests/driven/world.rs"]
+#[path = "../../crates/core/tests/driven/world.rs"]
 #[allow(dead_code)]
 mod world;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
-use zero_core::app::Remarks;
-use zero_core::store::{Query, Reply, StoreDown};
-use zero_core::{
-    App, Closing, Connection, Limits, Moment, NoAsset, Patience, Sent, SitePath, Ticket, Transmit,
-    Want, limits,
+use zerohttpd_core::store::{Remarks, Reply, StoreDown};
+use zerohttpd_core::{
+    App, AssetError, CloseReason, Completion, Connection, Now, Operation, Sent, Ticket, Timeout,
+    Transmit, Want,
 };
 
 use wire::Wire;
 use world::{Handle, START, Site, Store};
 
-/// What a driver is paying.
+/// A want that the driver has begun to perform.
 enum Task {
-    Open(SitePath),
-    List(SitePath, u32),
-    Ask(Ticket, Query),
+    Perform(Ticket, Operation),
     Send(Transmit<Handle>),
 }
 
-/// A driver in completion style, and the world around it.
-struct Ring {
-    connection: Connection<Handle>,
+/// A driver that reports completions, with its client, files, store and clock.
+struct CompletionDriver {
+    connection: Connection<App, Handle>,
     app: App,
     site: Site,
     store: Store,
-    now: Moment,
+    now: Now,
+    /// The task under way.
     owed: Option<Task>,
-    /// What outlived the connection's interest in it.
-    adrift: Vec<Transmit<Handle>>,
-    stale: Vec<Ticket>,
+    /// Bytes that came and that the connection did not take yet.
+    untaken: Vec<u8>,
+    /// Transmits that the connection gave up.
+    abandoned_sends: Vec<Transmit<Handle>>,
+    /// Tickets of operations that were reported, or that the connection gave up.
+    stale_tickets: Vec<Ticket>,
     wire: Wire,
-    shut: bool,
-    end: Option<Closing>,
+    /// Whether the sending side was shut.
+    has_shut: bool,
+    /// Why the connection was closed, once it is.
+    end: Option<CloseReason>,
+    /// Whether the end cut an answer short.
+    is_cut_short: bool,
 }
 
-/// A reply that nobody waits for any more has this number.
+/// The visitor number in a late reply, for which the connection no longer waits.
 const STALE_NUMBER: u64 = 666_666_666;
 
-/// And so begins a guestbook page that is made of it, which no remark can.
-const STALE: &[u8] = b"visitor 666,666,666 ";
+/// The beginning of a guestbook page with that number. No remark can begin a page so.
+const STALE_PAGE: &[u8] = b"visitor 666,666,666 ";
 
-/// No end of a connection takes more polls.
-const POLLS: usize = 10_000;
-
-static SITE: OnceLock<Site> = OnceLock::new();
-
-/// The site of the scripts, and a file of three pieces.
-fn site() -> Site {
-    let mut site = Site::of_the_scripts();
-    site.add("large", vec![b'l'; 2 * limits::PIECE_BYTES as usize + 1]);
-    site
+/// The time-out of an operation.
+fn timeout_of(operation: &Operation) -> Timeout {
+    match operation {
+        Operation::Ask(_) => Timeout::Store,
+        Operation::Open(..) | Operation::List(..) => Timeout::File,
+    }
 }
 
+/// No connection takes more polls than this to come to its end.
+const MOST_POLLS: usize = 10_000;
+
 fuzz_target!(|script: &[u8]| {
-    let mut ring = Ring::new(script.first());
+    let mut driver = CompletionDriver::new(script.first());
     let mut bytes = script.iter().copied();
     let mut sent = Vec::new();
     while let Some(byte) = bytes.next() {
@@ -84,85 +89,80 @@ fuzz_target!(|script: &[u8]| {
             0x82 => sent.extend(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n"),
             0x9e => sent.extend(b"GET /guestbook HTTP/1.1\r\nHost: x\r\n\r\n"),
             event => {
-                ring.receive(&mut sent);
-                ring.happen(event);
+                driver.receive(&mut sent);
+                driver.apply(event);
             }
         }
     }
-    ring.receive(&mut sent);
-    ring.finish();
+    driver.receive(&mut sent);
+    driver.finish();
 });
 
-/// Limits that a short script can reach.
-fn small() -> Limits {
-    Limits {
-        first_byte_timeout_ms: 1_000,
-        body_bytes_per_second: 1,
-        send_bytes_per_second: 1,
-        request_line_bytes: 64,
-        header_section_bytes: 128,
-        fields: 3,
-        body_bytes: 50,
-        ..Limits::default()
-    }
-}
-
-impl Ring {
-    /// The first byte of a script may be one that picks limits.
-    fn new(first: Option<&u8>) -> Ring {
-        let limits = match first {
-            Some(0xfd) => Limits { keep_alive_timeout_ms: 0, ..Limits::default() },
-            Some(0xfe) => Limits { requests_per_connection: 2, ..Limits::default() },
-            Some(0xfc) => small(),
-            Some(0xfb) => Limits { fields: limits::MOST_FIELDS, ..small() },
-            _ => Limits::default(),
-        };
-        Ring {
+impl CompletionDriver {
+    fn new(first: Option<&u8>) -> CompletionDriver {
+        CompletionDriver {
             connection: Connection::new(),
-            // Folders are shown unless limits are picked.
-            app: App { listing: !matches!(first, Some(0xfd | 0xfe)), ..world::app(limits) },
-            site: SITE.get_or_init(site).clone(),
+            app: setting::app(first),
+            site: setting::site(),
             store: Store::default(),
             now: START,
             owed: None,
-            adrift: Vec::new(),
-            stale: Vec::new(),
+            untaken: Vec::new(),
+            abandoned_sends: Vec::new(),
+            stale_tickets: Vec::new(),
             wire: Wire::default(),
-            shut: false,
+            has_shut: false,
             end: None,
+            is_cut_short: false,
         }
     }
 
     fn receive(&mut self, bytes: &mut Vec<u8>) {
-        if !bytes.is_empty() {
-            self.connection.received(bytes);
-            bytes.clear();
+        self.untaken.append(bytes);
+        self.offer();
+    }
+
+    /// Passes bytes that came to the connection, and keeps those that it does not take.
+    fn offer(&mut self) {
+        if !self.untaken.is_empty() {
+            let taken = self.connection.received(&self.untaken);
+            self.untaken.drain(..taken);
         }
     }
 
-    fn happen(&mut self, event: u8) {
+    /// The client stops sending. The connection learns that after it has taken all bytes.
+    fn stop(&mut self) {
+        if self.untaken.is_empty() {
+            self.connection.received(&[]);
+        }
+    }
+
+    fn apply(&mut self, event: u8) {
         match event {
-            0x83 => {} // A cut.
+            0x83 => {} // The bytes so far were received already.
             0x84 => self.poll(),
-            0x85 => self.connection.received(&[]),
-            0x86 => self.connection.hung_up(),
-            0x87 => self.connection.retire(),
+            0x85 => self.stop(),
+            0x86 => self.connection.reset(),
+            0x87 => self.connection.close_when_idle(),
             0x88..=0x8b => self.open_fails(event),
             0x8c..=0x90 => self.store_fails(event),
-            0x91 => self.send_ends(Sent::Short),
-            0x92 => self.send_ends(Sent::Failed),
+            0x91 => self.send_ends(Sent::Short(1)),
+            0x92 => self.send_ends(Sent::Failed(1)),
             0x93..=0x95 => self.report_stale(event),
-            0x96 => self.report_adrift(),
-            0x97 => self.pass(1),
-            0x98 => self.pass(1000),
-            0x99 => self.pass(6000),
-            0x9a => self.pass(3_600_000),
-            0x9b => self.pass(self.patience_ms().saturating_sub(1)),
-            0x9c => self.pass(self.patience_ms()),
-            0x9d => self.pay(),
-            _ => self.settle(),
+            0x96 => self.report_abandoned_send(),
+            0x97 => self.advance_clock(1),
+            0x98 => self.advance_clock(1000),
+            0x99 => self.advance_clock(6000),
+            0x9a => self.advance_clock(3_600_000),
+            0x9b => self.advance_clock(self.ms_to_deadline().saturating_sub(1)),
+            0x9c => self.advance_clock(self.ms_to_deadline()),
+            0x9d => self.perform_task(),
+            _ => self.run_until_idle(),
         }
-        assert!(self.end.is_none() || self.connection.deadline().is_none(), "waits when closed");
+        assert!(
+            self.end.is_none() || self.connection.deadline().is_none(),
+            "a deadline when closed"
+        );
     }
 
     fn poll(&mut self) {
@@ -170,20 +170,28 @@ impl Ring {
         let due = deadline.is_some_and(|deadline| deadline.at_ms <= self.now.ms);
         let want = self.connection.poll(&self.app, self.now);
         if let Some(end) = self.end {
-            assert!(matches!(want, Want::Close(why) if why == end), "closed: {end}, now {want:?}");
+            assert!(
+                matches!(want, Want::Close(why, None) if why == end),
+                "closed: {end}, now {want:?}"
+            );
             return;
         }
         self.check(&want, due);
         if !matches!(want, Want::Wait) {
-            self.give_up();
+            self.abandon();
         }
         match want {
-            Want::Wait | Want::Read => {}
-            Want::Shutdown => self.shut = true,
-            Want::Close(why) => self.end = Some(why),
-            Want::Open(path, _) => self.owed = Some(Task::Open(path)),
-            Want::List(path, page) => self.owed = Some(Task::List(path, page)),
-            Want::Ask(ticket, query) => self.owed = Some(Task::Ask(ticket, query)),
+            Want::Wait => {}
+            Want::Read => self.offer(),
+            Want::Peek => self.connection.peeked(!self.untaken.is_empty()),
+            Want::Shutdown => self.has_shut = true,
+            Want::Close(why, cut_short) => {
+                self.end = Some(why);
+                self.is_cut_short = cut_short.is_some();
+            }
+            Want::Perform(ticket, operation) => {
+                self.owed = Some(Task::Perform(ticket, operation));
+            }
             Want::Send(transmit) => {
                 self.wire.send(&transmit);
                 self.owed = Some(Task::Send(transmit));
@@ -191,59 +199,66 @@ impl Ring {
         }
     }
 
-    /// What is wanted may be wanted now.
-    fn check(&self, want: &Want<Handle>, due: bool) {
-        let closes = matches!(want, Want::Close(_));
+    /// Checks that this want is allowed now. `due` says whether the deadline has passed.
+    fn check(&self, want: &Want<Handle, Operation>, due: bool) {
+        let closes = matches!(want, Want::Close(..));
         match &self.owed {
-            None => assert!(!matches!(want, Want::Wait), "it waits for nothing"),
-            Some(Task::Ask(..)) => {
-                assert!(closes || due || matches!(want, Want::Wait), "{want:?} beside a question");
+            None => assert!(!matches!(want, Want::Wait), "it waits although no task is under way"),
+            Some(Task::Perform(..)) => {
+                assert!(
+                    closes || due || matches!(want, Want::Wait),
+                    "{want:?} while an operation is under way"
+                );
             }
-            Some(_) => assert!(closes || matches!(want, Want::Wait), "{want:?} while one is owed"),
+            Some(Task::Send(_)) => {
+                assert!(closes || matches!(want, Want::Wait), "{want:?} while a send is under way")
+            }
         }
         let on = self.connection.deadline().map(|deadline| deadline.on);
         let owed = self.owed.as_ref();
         let in_order = match want {
             Want::Read => match on {
-                Some(Patience::Goodbye) => self.shut,
-                Some(Patience::FirstByte | Patience::NextRequest) => {
-                    !self.shut && self.connection.is_idle()
+                Some(Timeout::Linger) => self.has_shut,
+                Some(Timeout::FirstByte | Timeout::KeepAlive) => {
+                    !self.has_shut && self.connection.is_idle()
                 }
-                Some(Patience::Head | Patience::Body) => !self.shut,
+                Some(Timeout::Head | Timeout::Body) => !self.has_shut,
                 _ => false,
             },
             Want::Wait => match owed {
-                Some(Task::Ask(..)) => on == Some(Patience::Store),
-                Some(Task::Send(_)) => on == Some(Patience::Delivery),
-                _ => true,
+                Some(Task::Perform(_, operation)) => on == Some(timeout_of(operation)),
+                Some(Task::Send(_)) => on == Some(Timeout::Delivery),
+                None => true,
             },
-            Want::Ask(..) => on == Some(Patience::Store),
-            Want::Send(_) => on == Some(Patience::Delivery) && !self.shut,
-            Want::Shutdown => !self.shut && self.wire.is_between(),
-            Want::Close(why) => on.is_none() && *why != Closing::Bug,
-            Want::Open(..) | Want::List(..) => true,
+            Want::Perform(_, operation) => on == Some(timeout_of(operation)),
+            Want::Send(_) => on == Some(Timeout::Delivery) && !self.has_shut,
+            Want::Shutdown => !self.has_shut && self.wire.is_between(),
+            Want::Close(why, _) => on.is_none() && *why != CloseReason::Bug,
+            Want::Peek => on.is_none() && !self.has_shut,
         };
-        assert!(in_order, "{want:?} waiting on {on:?}, shut: {}", self.shut);
+        assert!(in_order, "{want:?} waiting on {on:?}, has_shut: {}", self.has_shut);
     }
 
-    /// The connection wants something else now.
-    fn give_up(&mut self) {
+    /// The connection has given up the task under way.
+    fn abandon(&mut self) {
         match self.owed.take() {
-            Some(Task::Send(transmit)) => self.adrift.push(transmit),
-            Some(Task::Ask(ticket, _)) => self.stale.push(ticket),
-            Some(Task::Open(_) | Task::List(..)) | None => {}
+            Some(Task::Send(transmit)) => self.abandoned_sends.push(transmit),
+            Some(Task::Perform(ticket, _)) => self.stale_tickets.push(ticket),
+            None => {}
         }
     }
 
-    /// Pays what is owed, as it should be paid.
-    fn pay(&mut self) {
+    /// Performs the task under way, without a fault.
+    fn perform_task(&mut self) {
         match self.owed.take() {
             None => {}
-            Some(Task::Open(path)) => self.connection.opened(self.site.open(&path)),
-            Some(Task::List(path, page)) => self.connection.listed(self.site.list(&path, page)),
-            Some(Task::Ask(ticket, query)) => {
-                let reply = self.store.ask(&query);
-                self.answer(ticket, reply);
+            Some(Task::Perform(ticket, operation)) => {
+                let is_for_store = matches!(operation, Operation::Ask(_));
+                let completion = world::perform(&self.site, &mut self.store, operation);
+                self.connection.completed(ticket, completion);
+                if is_for_store {
+                    self.stale_tickets.push(ticket);
+                }
             }
             Some(task @ Task::Send(_)) => {
                 self.owed = Some(task);
@@ -252,39 +267,41 @@ impl Ring {
         }
     }
 
-    /// Polls and pays up to bytes from the client or the end.
-    fn settle(&mut self) {
-        for _ in 0..POLLS {
+    /// Polls and performs until the connection waits for the client, or ends.
+    fn run_until_idle(&mut self) {
+        for _ in 0..MOST_POLLS {
             self.poll();
-            if self.end.is_some() || (self.owed.is_none() && !self.shut) {
+            if self.end.is_some() || (self.owed.is_none() && !self.has_shut) {
                 return;
             }
-            if self.owed.is_none() && self.on_goodbye() {
+            if self.owed.is_none() && self.is_lingering() {
                 return;
             }
-            self.pay();
+            self.perform_task();
         }
-        panic!("it never settles");
+        panic!("more than {MOST_POLLS} polls");
     }
 
-    fn on_goodbye(&self) -> bool {
-        self.connection.deadline().is_some_and(|deadline| deadline.on == Patience::Goodbye)
+    fn is_lingering(&self) -> bool {
+        self.connection.deadline().is_some_and(|deadline| deadline.on == Timeout::Linger)
     }
 
     fn open_fails(&mut self, event: u8) {
         let why = match event {
-            0x88 => NoAsset::Missing,
-            0x89 => NoAsset::Folder,
-            0x8a => NoAsset::Busy,
-            _ => NoAsset::Unreadable,
+            0x88 => AssetError::Missing,
+            0x89 => AssetError::Folder,
+            0x8a => AssetError::Busy,
+            _ => AssetError::Unreadable,
         };
-        // Without a question, this is an answer that comes too late.
         match self.owed.take() {
-            Some(Task::List(..)) => return self.connection.listed(Err(why)),
-            Some(Task::Open(_)) => {}
+            Some(Task::Perform(ticket, Operation::List(..))) => {
+                self.connection.completed(ticket, Completion::Listed(Err(why)));
+            }
+            Some(Task::Perform(ticket, Operation::Open(..))) => {
+                self.connection.completed(ticket, Completion::Opened(Err(why)));
+            }
             other => self.owed = other,
         }
-        self.connection.opened(Err(why));
     }
 
     fn store_fails(&mut self, event: u8) {
@@ -296,19 +313,16 @@ impl Ring {
             _ => StoreDown::Refused,
         };
         match self.owed.take() {
-            Some(Task::Ask(ticket, _)) => self.answer(ticket, Err(why)),
+            Some(Task::Perform(ticket, Operation::Ask(_))) => {
+                self.connection.completed(ticket, Completion::Answered(Err(why)));
+                self.stale_tickets.push(ticket);
+            }
             other => self.owed = other,
         }
     }
 
-    /// Answers a question; the same may be answered again.
-    fn answer(&mut self, ticket: Ticket, reply: Result<Reply, StoreDown>) {
-        self.connection.answered(ticket, reply);
-        self.stale.push(ticket);
-    }
-
     fn report_stale(&mut self, event: u8) {
-        let Some(ticket) = self.stale.pop() else { return };
+        let Some(ticket) = self.stale_tickets.pop() else { return };
         let reply = match event {
             0x93 => Err(StoreDown::Broken),
             0x94 => Ok(Reply::Signed),
@@ -317,15 +331,17 @@ impl Ring {
                 Ok(Reply::Visited { number: STALE_NUMBER, remarks })
             }
         };
-        self.connection.answered(ticket, reply);
+        self.connection.completed(ticket, Completion::Answered(reply));
+        let file = Handle::new(STALE_PAGE.to_vec(), "text/plain");
+        self.connection.completed(ticket, Completion::Opened(Ok(file)));
     }
 
     fn send_ends(&mut self, how: Sent) {
         match self.owed.take() {
             Some(Task::Send(transmit)) => {
                 let (len, more) = (transmit.body.len(), transmit.rest > 0);
-                // A hang-up or a flood may have ended it since.
-                let whole = how == Sent::Whole && self.connection.unfinished().is_none();
+                // A reset can have ended the send.
+                let whole = how == Sent::Whole && self.connection.deadline().is_some();
                 let served = self.connection.sent(transmit, how);
                 self.wire.reported(whole, len, more, served.as_ref());
             }
@@ -333,42 +349,42 @@ impl Ring {
         }
     }
 
-    /// A transmit that was given up is reported when nobody waits for it.
-    fn report_adrift(&mut self) {
-        if let Some(transmit) = self.adrift.pop() {
+    /// Reports a transmit that the connection gave up.
+    fn report_abandoned_send(&mut self) {
+        if let Some(transmit) = self.abandoned_sends.pop() {
             assert!(self.end.is_some(), "a send was given up on a connection that goes on");
-            assert!(self.connection.sent(transmit, Sent::Whole).is_none(), "logged too late");
+            assert!(self.connection.sent(transmit, Sent::Whole).is_none(), "logged after the end");
         }
     }
 
-    fn pass(&mut self, ms: u64) {
+    fn advance_clock(&mut self, ms: u64) {
         self.now = self.now.later(ms);
     }
 
-    fn patience_ms(&self) -> u64 {
+    fn ms_to_deadline(&self) -> u64 {
         let deadline = self.connection.deadline();
         deadline.map_or(0, |deadline| deadline.at_ms.saturating_sub(self.now.ms))
     }
 
-    /// Everything comes to its end, and what comes later changes nothing.
+    /// Runs the connection to its end, and checks that late reports change nothing.
     fn finish(&mut self) {
-        self.settle();
-        self.connection.received(&[]);
-        for _ in 0..POLLS {
-            self.settle();
+        self.run_until_idle();
+        self.stop();
+        for _ in 0..MOST_POLLS {
+            self.run_until_idle();
             if self.end.is_some() {
                 break;
             }
-            assert!(self.connection.deadline().is_some(), "nothing will ever wake it");
-            self.pass(self.patience_ms());
+            assert!(self.connection.deadline().is_some(), "it waits without a deadline");
+            self.advance_clock(self.ms_to_deadline());
         }
         let end = self.end.expect("the end");
-        assert!(self.wire.is_between() || self.connection.unfinished().is_some(), "cut: {end}");
-        self.give_up();
-        while !self.adrift.is_empty() {
-            self.report_adrift();
+        assert!(self.wire.is_between() || self.is_cut_short, "cut: {end}");
+        self.abandon();
+        while !self.abandoned_sends.is_empty() {
+            self.report_abandoned_send();
         }
-        while !self.stale.is_empty() {
+        while !self.stale_tickets.is_empty() {
             self.report_stale(0x95);
         }
         self.connection.received(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");

@@ -1,16 +1,17 @@
-//! Forms: whatever is posted, what the guestbook keeps is text within limits, and shows as text.
+//! Forms: whatever is posted, the guestbook stores only text within its limits, and shows it as
+//! text.
 
 #![no_main]
 
-#[path = "../../core/tests/driven/client.rs"]
+#[path = "../../crates/core/tests/driven/client.rs"]
 #[allow(dead_code)]
 mod client;
-#[path = "../../core/tests/driven/world.rs"]
+#[path = "../../crates/core/tests/driven/world.rs"]
 #[allow(dead_code)]
 mod world;
 
 use libfuzzer_sys::fuzz_target;
-use zero_core::limits::{NAME_CHARS, REMARK_CHARS};
+use zerohttpd_core::limits::{NAME_CHARS, REMARK_CHARS};
 
 use client::Client;
 
@@ -22,27 +23,27 @@ fuzz_target!(|body: &[u8]| {
         body.len()
     );
     client.push(&[head.as_bytes(), body].concat());
-    let kept = client.store.remarks.clone();
-    let expected = match (&kept[..], body.len()) {
-        ([], zero_core::limits::BODY_BYTES..) if client.statuses() == [413] => return,
+    let stored = client.store.remarks.clone();
+    let expected = match (&stored[..], body.len()) {
+        ([], zerohttpd_core::limits::BODY_BYTES..) if client.statuses() == [413] => return,
         ([], _) => 400,
         ([item], _) => {
             check_item(item);
             303
         }
-        _ => panic!("one form was kept {} times", kept.len()),
+        _ => panic!("one form was stored {} times", stored.len()),
     };
     assert_eq!(client.statuses(), [expected]);
     let answer = String::from_utf8(client.take()).expect("an answer in UTF-8");
-    assert!(expected == 303 || answer.contains("<ul><li>"), "refused without a word: {answer}");
+    assert!(expected == 303 || answer.contains("<ul><li>"), "refused without a reason: {answer}");
     client.get("/guestbook");
     let page = String::from_utf8(client.take()).expect("a page in UTF-8");
-    check_page(&page, kept.len());
+    check_page(&page, stored.len());
 });
 
-/// An item is `remark - name`; a name may have the three characters in between, too.
+/// Checks an item, which is `remark - name`. The name can contain ` - ` too.
 fn check_item(item: &[u8]) {
-    let text = std::str::from_utf8(item).expect("what is kept is UTF-8");
+    let text = std::str::from_utf8(item).expect("an item in UTF-8");
     let control = |c: char| c.is_control() && c != '\n' && c != '\t';
     assert!(!text.contains(control), "control characters in {text:?}");
     assert!(text.chars().count() <= REMARK_CHARS + 3 + NAME_CHARS, "too long: {text:?}");
@@ -54,15 +55,20 @@ fn check_item(item: &[u8]) {
     });
     let fits =
         |(remark, name)| (1..=REMARK_CHARS).contains(&remark) && (1..=NAME_CHARS).contains(&name);
-    assert!(parts.into_iter().any(fits), "no way to read {text:?}");
+    assert!(parts.into_iter().any(fits), "no remark and name within their limits: {text:?}");
 }
 
-/// Nothing of a remark is HTML where it is shown.
+/// Checks that a page shows `remarks` remarks, and that none of them contains HTML.
 fn check_page(page: &str, remarks: usize) {
     let entries: Vec<_> = page.split("<p class=\"guest-entry\">").skip(1).collect();
     assert_eq!(entries.len(), remarks);
     for entry in entries {
         let shown = entry.split("</p>").next().unwrap_or_default();
+        let shown =
+            shown.strip_prefix("<bdi>").and_then(|shown| shown.strip_suffix("</bdi></span>"));
+        let between = "</bdi><span class=\"guest-name\"> - <bdi>";
+        let (remark, name) = shown.and_then(|shown| shown.split_once(between)).expect("two parts");
+        let shown = [remark, name].concat();
         assert!(!shown.contains(['<', '>', '"', '\'']), "HTML in {shown:?}");
     }
 }

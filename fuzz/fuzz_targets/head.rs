@@ -1,14 +1,14 @@
-//! However the bytes of a client are cut on their way, they get the same answers.
+//! The answers do not depend on how the bytes of a client are cut into pieces on their way.
 
 #![no_main]
 
-#[path = "../../core/tests/driven/client.rs"]
+#[path = "../../crates/core/tests/driven/client.rs"]
 #[allow(dead_code)]
 mod client;
 #[path = "../../tests/support/script.rs"]
 #[allow(dead_code)]
 mod script;
-#[path = "../../core/tests/driven/world.rs"]
+#[path = "../../crates/core/tests/driven/world.rs"]
 #[allow(dead_code)]
 mod world;
 
@@ -24,23 +24,23 @@ thread_local! {
     static CLIENT: RefCell<Client> = RefCell::new(Client::new());
 }
 
-/// An answer as it was logged, and its bytes.
-type Given = (Record, Vec<u8>);
+/// The record of an answer, and its bytes.
+type LoggedAnswer = (Record, Vec<u8>);
 
-// The first byte seeds the dice that cut the rest.
+// The first byte seeds the random numbers that cut the rest.
 fuzz_target!(|input: &[u8]| {
     let Some((&seed, input)) = input.split_first() else { return };
-    // A client that holds its body back is answered otherwise than one that does not.
+    // With `Expect`, the answers depend on whether the body comes with the head.
     if input.windows(6).any(|word| word.eq_ignore_ascii_case(b"expect")) {
         return;
     }
     CLIENT.with_borrow_mut(|client| {
         let whole = answers(client, [input]);
         let mut dice = Dice(u64::from(seed));
-        let most = 1 + dice.below(100);
+        let max_len = 1 + dice.below(100);
         let mut rest = input;
         let pieces = std::iter::from_fn(|| {
-            let (piece, after) = rest.split_at(rest.len().min(1 + dice.below(most) as usize));
+            let (piece, after) = rest.split_at(rest.len().min(1 + dice.below(max_len) as usize));
             rest = after;
             (!piece.is_empty()).then_some(piece)
         });
@@ -49,8 +49,11 @@ fuzz_target!(|input: &[u8]| {
     });
 });
 
-/// All that is answered to these bytes and to their end.
-fn answers<'i>(client: &mut Client, pieces: impl IntoIterator<Item = &'i [u8]>) -> Vec<Given> {
+/// The answers to these bytes and to their end.
+fn answers<'i>(
+    client: &mut Client,
+    pieces: impl IntoIterator<Item = &'i [u8]>,
+) -> Vec<LoggedAnswer> {
     client.reconnect();
     client.store = Store::default();
     for piece in pieces {
@@ -60,24 +63,24 @@ fn answers<'i>(client: &mut Client, pieces: impl IntoIterator<Item = &'i [u8]>) 
     assert!(client.end.is_some(), "not closed at the end");
     let out = client.take();
     let mut rest = &out[..];
-    let mut given = Vec::new();
+    let mut logged = Vec::new();
     for record in &client.log {
         let to_head = record.line.starts_with("HEAD ");
         let read = read_answer(rest, to_head).expect("an answer");
         let (answer, used) = read.expect("a whole answer");
         assert_eq!(answer.status, record.status);
         assert_eq!(answer.body.len() as u64, record.body_bytes);
-        given.push((record.clone(), rest[..used].to_vec()));
+        logged.push((record.clone(), rest[..used].to_vec()));
         rest = &rest[used..];
     }
     assert!(rest.is_empty(), "more than was logged: {}", rest.escape_ascii());
-    given
+    logged
 }
 
-/// Of several faults in one request, any may be the one that is told.
-fn compare(whole: &[Given], cut: &[Given], how: &str) {
-    let refused = |given: &[Given]| {
-        given.last().is_some_and(|(record, bytes)| {
+/// Compares answers. A request with several faults can be refused for any of them.
+fn compare(whole: &[LoggedAnswer], cut: &[LoggedAnswer], how: &str) {
+    let refused = |logged: &[LoggedAnswer]| {
+        logged.last().is_some_and(|(record, bytes)| {
             let closes = b"\r\nConnection: close\r\n";
             record.status >= 400 && bytes.windows(closes.len()).any(|part| part == closes)
         })
@@ -90,6 +93,6 @@ fn compare(whole: &[Given], cut: &[Given], how: &str) {
     assert!(same, "{how}:\n  whole: {}\n  cut:   {}", show(whole), show(cut));
 }
 
-fn show(given: &[Given]) -> String {
-    given.iter().map(|(record, bytes)| format!("{record:?} {}\n", bytes.escape_ascii())).collect()
+fn show(logged: &[LoggedAnswer]) -> String {
+    logged.iter().map(|(record, bytes)| format!("{record:?} {}\n", bytes.escape_ascii())).collect()
 }

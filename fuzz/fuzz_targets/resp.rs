@@ -1,9 +1,9 @@
-//! RESP2: any bytes are decoded without harm, and a prefix never says anything else than the whole.
+//! RESP2: any bytes can be decoded, and no prefix is decoded to another value than the whole.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use zero_core::store::resp::{self, Value};
+use zerohttpd_core::store::resp::{self, RespValue};
 
 fuzz_target!(|input: &[u8]| {
     let whole = resp::decode(input);
@@ -17,14 +17,14 @@ fuzz_target!(|input: &[u8]| {
     };
     for cut in 0..input.len() {
         match resp::decode(&input[..cut]) {
-            Ok(None) => assert!(cut < needed, "{cut} bytes are a value, and were not taken"),
-            early => assert_eq!(early, whole, "the first {cut} bytes say something else"),
+            Ok(None) => assert!(cut < needed, "a value of {cut} bytes was not decoded"),
+            early => assert_eq!(early, whole, "the first {cut} bytes have another value"),
         }
     }
 });
 
-/// What is written as it was read is read as it was written.
-fn check_encoders(value: &Value<'_>) {
+/// Checks that a value that is encoded again is decoded to itself.
+fn check_encoders(value: &RespValue<'_>) {
     let mut wire = Vec::new();
     if encode(&mut wire, value) {
         let again = resp::decode(&wire).expect("RESP2").expect("a whole value");
@@ -32,26 +32,26 @@ fn check_encoders(value: &Value<'_>) {
     }
 }
 
-/// Whether there are encoders for such a value: there is none for the null array.
-fn encode(out: &mut Vec<u8>, value: &Value<'_>) -> bool {
+/// Encodes a value. Returns false if there is no encoder for it, as for the null array.
+fn encode(out: &mut Vec<u8>, value: &RespValue<'_>) -> bool {
     let text = |bytes| std::str::from_utf8(bytes).ok().filter(|text| !text.contains(['\r', '\n']));
     match value {
-        Value::Simple(bytes) => text(bytes).map(|text| resp::simple(out, text)).is_some(),
-        Value::Error(bytes) => text(bytes).map(|text| resp::error(out, text)).is_some(),
-        Value::Integer(number) => {
+        RespValue::Simple(bytes) => text(bytes).map(|text| resp::simple(out, text)).is_some(),
+        RespValue::Error(bytes) => text(bytes).map(|text| resp::error(out, text)).is_some(),
+        RespValue::Integer(number) => {
             resp::integer(out, *number);
             true
         }
-        Value::Bulk(None) => {
+        RespValue::Bulk(None) => {
             resp::null(out);
             true
         }
-        Value::Bulk(Some(bytes)) => {
+        RespValue::Bulk(Some(bytes)) => {
             resp::bulk(out, bytes);
             true
         }
-        Value::Array(None) => false,
-        Value::Array(Some(values)) => {
+        RespValue::Array(None) => false,
+        RespValue::Array(Some(values)) => {
             resp::array(out, values.len());
             values.iter().all(|value| encode(out, value))
         }

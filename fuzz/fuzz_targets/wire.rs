@@ -1,24 +1,27 @@
-//! What goes out on a connection: heads that say how long their bodies are, and bodies that are.
+//! Checks the bytes that a connection sends: each answer has a head, and a body of the length that
+//! the head gives.
 
-use zero_core::{Asset, Body, Served, Transmit, limits};
+use zerohttpd_core::{AccessRecord, Body, Representation, Transmit, limits};
 
-use crate::STALE;
+use crate::STALE_PAGE;
 use crate::script::read_answer;
 use crate::world::Handle;
 
-/// The longest head: a `Location` with every byte of a request line encoded, or the start of a
-/// part.
+/// The longest head: with a `Location` in which every byte of the request line is escaped. The
+/// start of a part is shorter.
 const HEAD_BYTES: usize = 4 * limits::REQUEST_LINE_BYTES;
 
-/// The longest page: a refused form with what was typed, a byte of which takes up to six of HTML.
+/// The longest page: a refused form with the text of the form, of which a byte takes up to six
+/// bytes of HTML.
 const PAGE_BYTES: usize = 8 * 1024 + 6 * limits::BODY_BYTES;
 
 #[derive(Default)]
 pub(crate) struct Wire {
-    /// The answer that is under way.
+    /// The answer that is being sent.
     answer: Option<Answer>,
-    /// An answer said that it is the last.
+    /// Whether an answer said `Connection: close`.
     closing: bool,
+    /// Whether a send failed.
     failed: bool,
 }
 
@@ -27,27 +30,27 @@ struct Answer {
     body_bytes: u64,
     /// Bytes of body that are not sent yet.
     left: u64,
-    /// It has a length, and no body.
+    /// Whether it is the answer to a HEAD, which gives a length and has no body.
     to_head: bool,
 }
 
 impl Wire {
-    /// Whether no answer is under way, but an interim one perhaps.
+    /// Whether no answer is being sent, except an interim one.
     pub(crate) fn is_between(&self) -> bool {
         self.failed || self.answer.as_ref().is_none_or(|answer| answer.status == 100)
     }
 
-    /// Checks a transmit, and what it adds to the answer.
+    /// Checks a transmit as the next part of the answer.
     pub(crate) fn send(&mut self, transmit: &Transmit<Handle>) {
         if let Body::File { asset, from, to } = &transmit.body {
-            assert!(from < to && *to <= asset.facts().len(), "a piece {from}..{to}");
+            assert!(from < to && *to <= asset.metadata().len(), "a piece {from}..{to}");
             assert!(to - from <= limits::PIECE_BYTES, "a piece {from}..{to}");
         }
         let head_bytes = if self.answer.is_none() { self.begin(&transmit.head) } else { 0 };
         let page = &transmit.head[head_bytes..];
         assert!(head_bytes <= HEAD_BYTES, "a head of {head_bytes} bytes");
         assert!(page.len() <= PAGE_BYTES, "a page of {} bytes", page.len());
-        assert!(!page.starts_with(STALE), "a late answer of the store was believed");
+        assert!(!page.starts_with(STALE_PAGE), "a late reply of the store was shown");
         let of_body = page.len() as u64;
         let answer = self.answer.as_mut().expect("an answer");
         let bytes = of_body + transmit.body.len();
@@ -60,9 +63,9 @@ impl Wire {
         assert_eq!(transmit.rest, answer.left);
     }
 
-    /// A head that begins an answer; says how long it is.
+    /// Begins an answer with its head. Returns the length of the head.
     fn begin(&mut self, bytes: &[u8]) -> usize {
-        assert!(!self.closing && !self.failed, "something after the last answer");
+        assert!(!self.closing && !self.failed, "an answer after the last one");
         let read = read_answer(bytes, true).expect("an answer");
         let (head, used) = read.expect("a whole head");
         let length = head.field("Content-Length").expect("one length");
@@ -75,13 +78,13 @@ impl Wire {
         used
     }
 
-    /// Checks what is to be logged of a transmit that was reported.
+    /// Checks the access record, if any, after the driver has reported a transmit.
     pub(crate) fn reported(
         &mut self,
         whole: bool,
         len: u64,
         more: bool,
-        served: Option<&Served<'_>>,
+        served: Option<&AccessRecord<'_>>,
     ) {
         let answer = self.answer.as_ref().expect("an answer");
         if !whole || self.failed {

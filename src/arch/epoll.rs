@@ -2,8 +2,8 @@
 //!
 //! # Idea
 //!
-//! Never wait for one client. The kernel keeps the list of sockets, and each wait returns those
-//! that became ready since they were last seen to be (edge-triggered).
+//! Never wait for one client. The kernel keeps the list of sockets. A wait returns those that are
+//! ready: a client's socket once for each change, so the loop reads until the socket is empty.
 //!
 //! # Shape
 //!
@@ -17,171 +17,104 @@
 //!
 //! # Where it waits
 //!
-//! In epoll_wait(2) alone; and for files that are not in the page cache.
+//! Only in epoll_wait(2), and for files that are not in the page cache.
 //!
 //! # What one more client costs
 //!
-//! One epoll_ctl(2), if it ever has to be waited for, and a few hundred bytes. Nothing while it is
-//! idle.
+//! A few hundred bytes, and one epoll_ctl(2) when the loop first waits for it. No time while idle.
 //!
 //! # What breaks it
 //!
-//! Anything that takes long: while one request is worked on, no other is. One core is all it uses,
-//! so several of it run side by side.
+//! Work that takes long: meanwhile, no other client is served. A loop uses only one core (see
+//! `--workers`).
+//!
+//! # In the C original
+//!
+//! `07_epoll`, which is level-triggered and calls epoll_ctl(2) four times for each connection to
+//! Redis. Client sockets block, so half a request stops the loop.
 //!
 //! # Seen in
 //!
 //! nginx, HAProxy, Redis, Node.js, memcached.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
-use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
-use rustix::io::Errno;
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags as Flags};
 
-use super::places::{Key, Ready};
-use super::readiness::Reactor;
-use crate::listener::Sharing;
+use crate::driver::poller::{Event, Interest, Poller, Ready, Token};
+use crate::driver::reactor;
 use crate::server::Server;
-
-/// Events taken from the kernel at once; more wait for the next turn.
-const EVENTS: usize = 512;
-
-/// How long memory may take to come back.
-const SOON: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
-
-// What the kernel is given to tell the other descriptors from clients, whose numbers are smaller.
-const STOP: u64 = u64::MAX;
-const SUCCEEDED: u64 = u64::MAX - 1;
-const STORE: u64 = u64::MAX - 2;
-const BELL: u64 = u64::MAX - 3;
-/// The first of the listening sockets.
-const DOORS: u64 = (u32::MAX as u64) << 32;
 
 /// Serves until the server is to stop.
 pub fn run(server: &Server) -> io::Result<()> {
-    server.set_nonblocking()?;
-    let mut reactor = Reactor::new(server);
-    let mut watcher = Watcher::new(server)?;
-    let mut events = Vec::with_capacity(EVENTS);
-    let mut patience = None;
-    while !reactor.is_done() {
-        events.clear();
-        match epoll::wait(&watcher.epoll, spare_capacity(&mut events), patience.as_ref()) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-        reactor.begin();
-        for &Event { flags, data } in &events {
-            match data.u64() {
-                STOP => reactor.told_to_stop(),
-                SUCCEEDED => {}
-                BELL => reactor.rang(),
-                STORE => reactor.store_ready(told(flags)),
-                door @ DOORS.. => reactor.accept((door - DOORS) as usize),
-                number => reactor.advance(Key::from_number(number), told(flags)),
-            }
-        }
-        patience = reactor.finish();
-        if let Err(error) = watcher.watch(server, &mut reactor) {
-            // There is no memory to watch the listener or the store with: soon again.
-            server.complain("watch a socket", error);
-            patience = Some(SOON);
-        }
-    }
-    Ok(())
+    reactor::run::<Epoll>(server)
 }
 
-/// What the kernel watches, and what it was told of that.
-struct Watcher {
+/// The list of sockets, which the kernel keeps.
+struct Epoll {
     epoll: OwnedFd,
-    /// The listening sockets that are watched, by their numbers.
-    doors: Vec<usize>,
-    /// The store's socket by its number, and whether it is watched for room.
-    store: Option<(u64, bool)>,
+    ready: Vec<epoll::Event>,
 }
 
-impl Watcher {
-    fn new(server: &Server) -> io::Result<Watcher> {
-        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        let once = EventFlags::IN | EventFlags::ET;
-        epoll::add(&epoll, &server.stop, EventData::new_u64(STOP), once)?;
-        epoll::add(&epoll, &server.succeeded, EventData::new_u64(SUCCEEDED), once)?;
-        epoll::add(&epoll, &server.crowd.relief, EventData::new_u64(BELL), once)?;
-        let mut watcher = Watcher { epoll, doors: Vec::new(), store: None };
-        watcher.watch_doors(server, &[server.own_listener()])?;
-        Ok(watcher)
+/// One epoll_wait(2) returns at most this many events.
+const EVENTS_PER_WAIT: usize = 512;
+
+impl Poller for Epoll {
+    const EDGE_TRIGGERED: bool = true;
+
+    fn new() -> io::Result<Epoll> {
+        Ok(Epoll {
+            epoll: epoll::create(CreateFlags::CLOEXEC)?,
+            ready: Vec::with_capacity(EVENTS_PER_WAIT),
+        })
     }
 
-    /// Tells the kernel what has changed: mostly nothing.
-    fn watch(&mut self, server: &Server, reactor: &mut Reactor<'_>) -> io::Result<()> {
-        // Edge-triggered, a client needs to be registered only once, for all that it may wait for.
-        let all = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-        while let Some(key) = reactor.newcomer() {
-            let Some(socket) = reactor.socket(key) else { continue };
-            let added = epoll::add(&self.epoll, socket, EventData::new_u64(key.to_number()), all);
-            if added.is_err() {
-                // There is no memory to watch it with (epoll_ctl(2)).
-                reactor.advance(key, Ready { hung_up: true, ..Ready::default() });
-            }
-        }
-        if self.doors != reactor.doors() {
-            self.watch_doors(server, reactor.doors())?;
-        }
-        self.watch_store(reactor)
+    fn add(&mut self, fd: BorrowedFd<'_>, token: Token, interest: Interest) -> io::Result<()> {
+        let data = EventData::new_u64(token.to_u64());
+        Ok(epoll::add(&self.epoll, fd, data, flags(interest))?)
     }
 
-    fn watch_doors(&mut self, server: &Server, doors: &[usize]) -> io::Result<()> {
-        // A socket that is listed is told about when it is closed, whatever it is listed for.
-        self.doors.retain(|door| {
-            let stays = doors.contains(door);
-            stays || epoll::delete(&self.epoll, &server.listeners[*door]).is_err()
-        });
-        for door in doors {
-            if self.doors.contains(door) {
-                continue;
-            }
-            // Of those who stand in for another, one is enough.
-            let wakes_one = server.sharing == Sharing::Exclusive || *door != server.own_listener();
-            let one = if wakes_one { EventFlags::EXCLUSIVE } else { EventFlags::empty() };
-            let data = EventData::new_u64(DOORS + *door as u64);
-            epoll::add(&self.epoll, &server.listeners[*door], data, EventFlags::IN | one)?;
-            self.doors.push(*door);
-        }
-        self.doors = doors.to_vec();
-        Ok(())
+    fn modify(&mut self, fd: BorrowedFd<'_>, token: Token, interest: Interest) -> io::Result<()> {
+        let data = EventData::new_u64(token.to_u64());
+        Ok(epoll::modify(&self.epoll, fd, data, flags(interest))?)
     }
 
-    fn watch_store(&mut self, reactor: &Reactor<'_>) -> io::Result<()> {
-        let Some((socket, number, is_blocked)) = reactor.store_socket() else {
-            self.store = None;
-            return Ok(());
-        };
-        if self.store == Some((number, is_blocked)) {
-            return Ok(());
-        }
-        let out = if is_blocked { EventFlags::OUT } else { EventFlags::empty() };
-        let data = EventData::new_u64(STORE);
-        match self.store {
-            Some((same, _)) if same == number => {
-                epoll::modify(&self.epoll, socket, data, EventFlags::IN | out)?;
-            }
-            // The one before was closed, and forgotten by the kernel with that.
-            _ => epoll::add(&self.epoll, socket, data, EventFlags::IN | out)?,
-        }
-        self.store = Some((number, is_blocked));
+    fn remove(&mut self, fd: BorrowedFd<'_>, _token: Token) {
+        // It fails only for a descriptor that is not registered.
+        let _ = epoll::delete(&self.epoll, fd);
+    }
+
+    fn wait(&mut self, timeout: Option<&Timespec>, events: &mut Vec<Event>) -> io::Result<()> {
+        self.ready.clear();
+        epoll::wait(&self.epoll, spare_capacity(&mut self.ready), timeout)?;
+        events.extend(self.ready.iter().map(|event| Event {
+            token: Token::from_u64(event.data.u64()),
+            ready: to_ready(event.flags),
+        }));
         Ok(())
     }
 }
 
-fn told(flags: EventFlags) -> Ready {
-    let end = flags.intersects(EventFlags::RDHUP | EventFlags::HUP);
+fn flags(interest: Interest) -> Flags {
+    match interest {
+        Interest::Errors => Flags::empty(),
+        Interest::Read => Flags::IN,
+        Interest::Write => Flags::OUT,
+        Interest::ReadWrite => Flags::IN | Flags::OUT,
+        Interest::ReadByOne => Flags::IN | Flags::EXCLUSIVE,
+        Interest::Edges => Flags::IN | Flags::OUT | Flags::RDHUP | Flags::ET,
+    }
+}
+
+fn to_ready(flags: Flags) -> Ready {
+    let end = flags.intersects(Flags::RDHUP | Flags::HUP);
     Ready {
-        read: end || flags.contains(EventFlags::IN),
+        read: end || flags.contains(Flags::IN),
         end,
-        write: flags.contains(EventFlags::OUT),
-        hung_up: flags.contains(EventFlags::ERR),
+        write: flags.contains(Flags::OUT),
+        reset: flags.contains(Flags::ERR),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! # Idea
 //!
-//! The parent only accepts. For each client it forks a child, which serves that one and exits.
+//! The parent only accepts. For each client it forks a child, which serves that client and exits.
 //!
 //! # Shape
 //!
@@ -14,19 +14,21 @@
 //!
 //! # Where it waits
 //!
-//! The parent in accept(2), a child wherever its client keeps it. A child that ends is reaped when
-//! the next client has come, or accept has found none for half a second: to be interrupted by each
-//! SIGCHLD would cost more. At the most children, the parent waits for one to end.
+//! The parent in accept(2), or in wait(2) at its limit of children; a child for its client.
+//! The parent reaps children each time that accept returns, which it does at least twice a second.
 //!
 //! # What one more client costs
 //!
-//! A fork(2), which copies the parent's mappings and page tables, and a process: much time, and
-//! some hundred KiB of memory that are not shared.
+//! A fork(2), which copies the page tables, and a process with some hundred KiB of its own.
 //!
 //! # What breaks it
 //!
-//! Many short connections: most of the time goes into making and burying processes. Many long ones:
-//! there are only so many processes.
+//! Many short connections (time goes into fork and exit), or many long ones (processes run out).
+//!
+//! # In the C original
+//!
+//! `02_forking`, which reaps in a handler of SIGCHLD. Each child connects to Redis, whether its
+//! request needs that or not.
 //!
 //! # Seen in
 //!
@@ -36,81 +38,81 @@ use std::collections::HashMap;
 use std::io;
 
 use rustix::process::Pid;
+use zerohttpd_sys::fork::{Fork, fork_for_a_client};
+use zerohttpd_sys::process_title;
+use zerohttpd_sys::wait::{self, Ended};
 
-use super::blocking::Worker;
-use crate::client::Client;
-use crate::crowd::Entry;
+use crate::admission::Permit;
+use crate::driver::acceptor::{Admitted, accept_after};
+use crate::driver::blocking::serve_and_exit;
+use crate::driver::retry::retry;
 use crate::server::Server;
-use crate::store::lender::Lender;
-use crate::sys::fork::{Fork, exit, fork_for_a_client};
-use crate::sys::wait::Ended;
-use crate::sys::{nursery, wait};
+use crate::store::shared_pool::SharedPool;
 
-/// More children than this are not made at a time; a machine has 32,768 processes unless told
-/// otherwise (`pid_max` in proc(5)).
-const MOST_CHILDREN: usize = 16 * 1024;
+/// A child's file cache gets the memory for file caches divided by this number. It is smaller than
+/// the number of possible children: an equal share for each would be too small to be of use.
+const CACHE_SHARES: usize = 256;
 
-/// What may be kept of the site is shared among so many children. A child keeps it for one client,
-/// and for no longer; dividing by the most children that there may be would leave it nothing.
-const SHARES: usize = 256;
+/// The children, and what the parent holds for each.
+struct Children<'a> {
+    server: &'a Server,
+    store: SharedPool,
+    /// The permit of each child's client, for as long as the child lives.
+    permits: HashMap<Pid, Option<Permit<'a>>>,
+}
 
 /// Serves until the server is to stop.
 pub fn run(server: &Server) -> io::Result<()> {
-    let lender = Lender::new()?;
-    server.site.share_among(SHARES);
-    nursery::prepare();
-    let most = MOST_CHILDREN.min(server.crowd.most());
-    let mut children = HashMap::new();
+    process_title::set("acceptor");
+    server.site.share_among(CACHE_SHARES);
+    let mut children = Children { server, store: SharedPool::new()?, permits: HashMap::new() };
     while server.is_serving() {
-        let client = server.accept();
-        // Who has left makes room for who has come.
-        while let Ok(Some(ended)) = wait::reap() {
-            bury(server, &lender, &mut children, ended);
+        // Children that have ended are reaped first, since they count against the client's address.
+        match accept_after(server, server.slot(), || children.reap()) {
+            Some(client) => children.serve(client),
+            None => children.reap(),
         }
-        let client = client.and_then(|client| server.admit(client, server.desk()));
-        children.extend(client.and_then(|client| beget(server, &lender, client)));
-        while children.len() >= most
+        while children.permits.len() >= server.most_clients
             && let Ok(Some(ended)) = wait::wait()
         {
-            bury(server, &lender, &mut children, ended);
+            children.forget(&ended);
         }
     }
     while let Ok(Some(ended)) = wait::wait() {
-        bury(server, &lender, &mut children, ended);
+        children.forget(&ended);
     }
     Ok(())
 }
 
-/// Forks a child for a client, who waits if there is no room for one just now. Its entry is kept as
-/// long as the child lives.
-fn beget(server: &Server, lender: &Lender, mut client: Client) -> Option<(Pid, Option<Entry>)> {
-    let entry = client.entry.take();
-    while !server.is_stopping() {
-        match fork_for_a_client() {
-            Ok(Fork::Parent(child)) => return Some((child, entry)),
-            Ok(Fork::Child) => {
-                nursery::enter();
-                let mut worker = Worker::new(server, lender.borrower());
-                worker.serve(&client);
-                exit(0);
+impl<'a> Children<'a> {
+    /// Forks a child for a client.
+    fn serve(&mut self, mut client: Admitted<'a>) {
+        let permit = client.permit.take();
+        let fork = retry(self.server, "fork", || {
+            // A child that has ended counts as a process until it is reaped.
+            self.reap();
+            fork_for_a_client()
+        });
+        match fork {
+            Some(Fork::Parent(child)) => drop(self.permits.insert(child, permit)),
+            Some(Fork::Child) => {
+                process_title::set("child");
+                serve_and_exit(self.server, self.store.member(), client)
             }
-            Err(error) => {
-                server.complain("fork", error);
-                server.pause();
-            }
+            None => {}
         }
     }
-    None
-}
 
-/// A child has ended: what it had of ours is taken back.
-fn bury(
-    server: &Server,
-    lender: &Lender,
-    children: &mut HashMap<Pid, Option<Entry>>,
-    Ended { pid, .. }: Ended,
-) {
-    lender.bury(pid);
-    server.bury(pid);
-    children.remove(&pid);
+    fn reap(&mut self) {
+        while let Ok(Some(ended)) = wait::reap() {
+            self.forget(&ended);
+        }
+    }
+
+    /// Frees what the parent held for a child that has ended.
+    fn forget(&mut self, ended: &Ended) {
+        self.store.reclaim(ended.pid);
+        self.server.reap(ended.pid);
+        self.permits.remove(&ended.pid);
+    }
 }

@@ -14,30 +14,44 @@
 //!
 //! # Where it waits
 //!
-//! Everywhere: in accept(2), for the client's bytes, for the store, for room to send. While it
-//! does, everybody else waits too.
+//! Everywhere: in accept(2), for the client's bytes, for the store, for room to send. Meanwhile,
+//! all other clients wait too.
 //!
 //! # What one more client costs
 //!
-//! A place in the kernel's queue, and the time of all clients before it.
+//! An entry in the kernel's accept queue. The client waits until all clients before it have left.
 //!
 //! # What breaks it
 //!
-//! One client that sends nothing stops the service until its time-out.
+//! Half a request, or a client that sends nothing: until it times out, no other client is served.
+//! A client that sends nothing is kept out of accept(2) for only a second (`TCP_DEFER_ACCEPT`).
+//!
+//! # In the C original
+//!
+//! `01_iterative`, with one Redis connection from start to end. It has no time-outs: half a request
+//! stops it for good.
 //!
 //! # Seen in
 //!
-//! The examples of socket(7), `python -m http.server` before 3.7, gunicorn's sync worker.
+//! The first example of every textbook, `python -m http.server` before 3.7, gunicorn's sync worker.
 
 use std::io;
 
-use super::blocking::Worker;
+use crate::admission::Slot;
+use crate::driver::acceptor::accept;
+use crate::driver::blocking::BlockingWorker;
 use crate::server::Server;
-use crate::store::asker::OwnLine;
+use crate::store::blocking::OwnConnection;
 
 /// Serves until the server is to stop.
 pub fn run(server: &Server) -> io::Result<()> {
-    // A pool of one: where somebody waits, an idle client makes room.
-    Worker::in_pool(server, OwnLine::default(), 0).serve_all();
+    // This is a pool of one worker: if another client waits, an idle connection is closed.
+    let slot = Slot::Pool(0);
+    let mut worker = BlockingWorker::new(server, slot, OwnConnection::default());
+    while server.is_serving() {
+        if let Some(client) = accept(server, slot) {
+            worker.serve(client);
+        }
+    }
     Ok(())
 }

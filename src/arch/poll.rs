@@ -2,138 +2,119 @@
 //!
 //! # Idea
 //!
-//! Never wait for one client. Before each wait, write down every socket and what it is watched for;
-//! the kernel marks those that are ready, and only they are served.
+//! Never wait for one client: keep a list of all sockets, and let the kernel mark the ready ones.
 //!
 //! # Shape
 //!
 //! ```text
-//!        ┌──► list all sockets ──► poll ──► serve the ready ones ──┐
-//!        └─────────────────────────────────────────────────────────┘
+//!        ┌──► poll the whole list ──► find the ready ones ──► serve them ──┐
+//!        └─────────────────────── change the list ◄────────────────────────┘
 //! ```
 //!
 //! # Where it waits
 //!
-//! In poll(2) alone; and for files that are not in the page cache.
+//! Only in poll(2), and for files that are not in the page cache.
 //!
 //! # What one more client costs
 //!
-//! Eight bytes in a list that is walked thrice a turn: to write it, by the kernel, to read it.
+//! A few hundred bytes, eight of them in a list that kernel and program walk in each turn.
 //!
 //! # What breaks it
 //!
-//! Many idle clients: each wait costs as much as there are sockets, be one of them ready or all.
+//! Many idle clients: the time of a wait grows with all sockets, however few are ready.
+//!
+//! # In the C original
+//!
+//! `06_poll`, whose list is copied whole when a socket leaves it. Client sockets block, so half a
+//! request stops the loop, and each client has a Redis connection of its own.
 //!
 //! # Seen in
 //!
-//! thttpd, early Squid, `poll` mode of Node's and nginx's portable builds.
+//! thttpd, early Squid, nginx with `use poll`.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use rustix::event::{PollFlags as Flags, Timespec};
+use zerohttpd_sys::poll::{PollEntry, poll};
 
-use super::places::{Blocked, Key, Ready};
-use super::readiness::Reactor;
-use crate::scoreboard::Phase;
+use crate::driver::poller::{Event, Interest, Poller, Ready, Token};
+use crate::driver::reactor;
 use crate::server::Server;
 
 /// Serves until the server is to stop.
 pub fn run(server: &Server) -> io::Result<()> {
-    server.set_nonblocking()?;
-    let mut reactor = Reactor::new(server);
-    let mut patience = None;
-    while !reactor.is_done() {
-        let ready = wait(server, &reactor, patience.as_ref())?;
-        reactor.begin();
-        for (source, ready) in ready {
-            match source {
-                Source::Stop => reactor.told_to_stop(),
-                Source::Succeeded => {}
-                Source::Bell => reactor.rang(),
-                Source::Door(door) => reactor.accept(door),
-                Source::Store => reactor.store_ready(ready),
-                Source::Client(key) => reactor.advance(key, ready),
+    reactor::run::<Poll>(server)
+}
+
+/// The list of sockets, which this program keeps.
+struct Poll {
+    list: Vec<PollEntry>,
+    tokens: Vec<Token>,
+    /// For each descriptor, by number, its position in the list; `usize::MAX` for none.
+    positions: Vec<usize>,
+}
+
+impl Poller for Poll {
+    const EDGE_TRIGGERED: bool = false;
+
+    fn new() -> io::Result<Poll> {
+        Ok(Poll { list: Vec::new(), tokens: Vec::new(), positions: Vec::new() })
+    }
+
+    fn add(&mut self, fd: BorrowedFd<'_>, token: Token, interest: Interest) -> io::Result<()> {
+        let (number, entry) = (fd.as_raw_fd() as usize, PollEntry::new(fd, flags(interest)));
+        self.positions.resize(self.positions.len().max(number + 1), usize::MAX);
+        if self.positions[number] == usize::MAX {
+            self.positions[number] = self.list.len();
+            self.list.push(entry);
+            self.tokens.push(token);
+        }
+        self.list[self.positions[number]] = entry;
+        self.tokens[self.positions[number]] = token;
+        Ok(())
+    }
+
+    fn modify(&mut self, fd: BorrowedFd<'_>, token: Token, interest: Interest) -> io::Result<()> {
+        self.add(fd, token, interest)
+    }
+
+    fn closed(&mut self, number: RawFd, token: Token) {
+        let position = self.positions[number as usize];
+        // Another descriptor can have this number by now.
+        if self.tokens.get(position) == Some(&token) {
+            self.positions[number as usize] = usize::MAX;
+            self.tokens.swap_remove(position);
+            self.list.swap_remove(position);
+            if let Some(moved) = self.list.get(position) {
+                self.positions[moved.number() as usize] = position;
             }
         }
-        patience = reactor.finish();
-        // All are listed anew before each wait.
-        while reactor.newcomer().is_some() {}
     }
-    Ok(())
-}
 
-#[derive(Clone, Copy)]
-enum Source {
-    Stop,
-    Succeeded,
-    Bell,
-    Door(usize),
-    Store,
-    Client(Key),
-}
-
-/// Lists every socket, and waits until some of them are ready.
-fn wait(
-    server: &Server,
-    reactor: &Reactor<'_>,
-    patience: Option<&Timespec>,
-) -> io::Result<Vec<(Source, Ready)>> {
-    let mut sources = Vec::new();
-    let mut fds = Vec::new();
-    let mut watch = |source, socket, interest| {
-        sources.push(source);
-        fds.push(PollFd::from_borrowed_fd(socket, interest));
-    };
-    // What is readable for ever is of no more interest once it was.
-    if reactor.phase() != Phase::Stopping {
-        watch(Source::Stop, server.stop.as_fd(), PollFlags::IN);
-    }
-    if reactor.phase() == Phase::Serving {
-        watch(Source::Succeeded, server.succeeded.as_fd(), PollFlags::IN);
-    }
-    if reactor.awaits_bell() {
-        watch(Source::Bell, server.crowd.relief.as_fd(), PollFlags::IN);
-    }
-    for door in reactor.doors() {
-        watch(Source::Door(*door), server.listeners[*door].as_fd(), PollFlags::IN);
-    }
-    if let Some((socket, _, is_blocked)) = reactor.store_socket() {
-        let out = if is_blocked { PollFlags::OUT } else { PollFlags::empty() };
-        watch(Source::Store, socket, PollFlags::IN | out);
-    }
-    let interests =
-        reactor.clients().map(|(key, socket, blocked)| (key, socket, interest(blocked)));
-    interests.for_each(|(key, socket, flags)| watch(Source::Client(key), socket, flags));
-    match poll(&mut fds, patience) {
-        Ok(_) | Err(Errno::INTR) => {}
-        // There is no memory for the list (poll(2)).
-        Err(Errno::NOMEM | Errno::AGAIN) => {
-            server.complain("watch the sockets", Errno::NOMEM.into());
-            server.pause();
-        }
-        Err(errno) => return Err(errno.into()),
-    }
-    let ready = fds.iter().map(PollFd::revents).zip(sources);
-    Ok(ready.filter(|(flags, _)| !flags.is_empty()).map(|(f, source)| (source, told(f))).collect())
-}
-
-fn interest(blocked: Blocked) -> PollFlags {
-    match blocked {
-        Blocked::Read => PollFlags::IN,
-        Blocked::Write => PollFlags::OUT,
-        // Only a reset is told, asked for or not.
-        Blocked::Store | Blocked::Turn => PollFlags::empty(),
+    fn wait(&mut self, timeout: Option<&Timespec>, events: &mut Vec<Event>) -> io::Result<()> {
+        poll(&mut self.list, timeout)?;
+        let ready = self.list.iter().zip(&self.tokens).filter(|(it, _)| !it.found().is_empty());
+        events.extend(ready.map(|(it, &token)| Event { token, ready: to_ready(it.found()) }));
+        Ok(())
     }
 }
 
-fn told(flags: PollFlags) -> Ready {
+fn flags(interest: Interest) -> Flags {
+    match interest {
+        Interest::Errors => Flags::empty(),
+        Interest::Read | Interest::ReadByOne => Flags::IN,
+        Interest::Write => Flags::OUT,
+        Interest::ReadWrite | Interest::Edges => Flags::IN | Flags::OUT,
+    }
+}
+
+fn to_ready(flags: Flags) -> Ready {
+    let end = flags.intersects(Flags::RDHUP | Flags::HUP);
     Ready {
-        read: flags.intersects(PollFlags::IN | PollFlags::HUP),
-        // What is left to read is told again the next time.
-        end: false,
-        write: flags.contains(PollFlags::OUT),
-        hung_up: flags.contains(PollFlags::ERR),
+        read: end || flags.contains(Flags::IN),
+        end,
+        write: flags.contains(Flags::OUT),
+        reset: flags.contains(Flags::ERR),
     }
 }

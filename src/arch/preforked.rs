@@ -15,15 +15,20 @@
 //!
 //! # Where it waits
 //!
-//! A child in accept, then wherever its client keeps it. The parent in wait(2).
+//! A child in accept, then for its client and the store. The parent in wait(2).
 //!
 //! # What one more client costs
 //!
-//! Nothing while a child is free. After that it waits in the queue.
+//! Nothing while a child is free. If all children are busy, the client waits in the queue.
 //!
 //! # What breaks it
 //!
-//! As many slow clients as there are children; the pool has to be chosen for the worst of them.
+//! As many slow clients as there are children: the size of the pool has to suit the worst of them.
+//!
+//! # In the C original
+//!
+//! `03_preforked`, with 100 children, each with its own Redis connection. The parent only calls
+//! pause(2): a child that ends is not replaced.
 //!
 //! # Seen in
 //!
@@ -31,52 +36,78 @@
 
 use std::io;
 
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal};
+use zerohttpd_sys::fork::{Fork, exit, fork};
+use zerohttpd_sys::process_title;
+use zerohttpd_sys::wait::{self, Ended, How};
 
-use super::blocking::Worker;
-use crate::crowd::Desk;
+use crate::admission::Slot;
+use crate::driver::acceptor::accept;
+use crate::driver::blocking::BlockingWorker;
 use crate::server::Server;
-use crate::store::lender::Lender;
-use crate::sys::fork::{Fork, exit, fork};
-use crate::sys::wait::{self, How};
+use crate::store::shared_pool::SharedPool;
 
 /// Serves until the server is to stop.
 pub fn run(server: &Server) -> io::Result<()> {
-    let lender = Lender::new()?;
-    let mut children: Vec<Option<Pid>> =
-        (0..server.workers).map(|place| beget(server, &lender, place)).collect();
-    while let Ok(Some(ended)) = wait::wait() {
-        lender.bury(ended.pid);
-        server.bury(ended.pid);
-        let place = children.iter().position(|child| *child == Some(ended.pid));
-        if let Some(place) = place {
-            if ended.how != How::Killed(libc::SIGKILL) && server.is_serving() {
-                // One that ends by itself, again and again, must not keep us busy with forking.
+    process_title::set("parent");
+    let store = SharedPool::new()?;
+    let mut children = vec![None; server.workers];
+    loop {
+        let ended = match fill(server, &store, &mut children) {
+            Ok(()) => wait::wait(),
+            // Reaping can help: a child that has ended counts as a process until it is reaped.
+            Err(error) => {
+                server.complain("fork", error);
                 server.pause();
+                wait::reap()
             }
-            children[place] = beget(server, &lender, place);
+        };
+        match ended {
+            Ok(Some(ended)) => reap(server, &store, &mut children, &ended),
+            Err(_) if !server.is_serving() => return Ok(()),
+            Ok(None) | Err(_) => {}
+        }
+    }
+}
+
+/// Forks a child for each slot of the pool that has none, while the server is serving.
+fn fill(server: &Server, store: &SharedPool, children: &mut [Option<Pid>]) -> io::Result<()> {
+    for (number, child) in children.iter_mut().enumerate() {
+        if child.is_none() && server.is_serving() {
+            match fork()? {
+                Fork::Parent(pid) => *child = Some(pid),
+                Fork::Child => {
+                    process_title::set(&format!("worker {}", number + 1));
+                    work(server, store, Slot::Pool(number as u32))
+                }
+            }
         }
     }
     Ok(())
 }
 
-/// Forks the child that has this place in the pool; none once the server is to stop.
-fn beget(server: &Server, lender: &Lender, place: usize) -> Option<Pid> {
-    server.crowd.leave(Desk::Place(place));
+/// Serves one client after the other, in a child.
+fn work(server: &Server, store: &SharedPool, slot: Slot) -> ! {
+    server.site.share_among(server.workers);
+    let mut worker = BlockingWorker::new(server, slot, store.member());
     while server.is_serving() {
-        match fork() {
-            Ok(Fork::Parent(child)) => return Some(child),
-            Ok(Fork::Child) => {
-                server.site.share_among(server.workers);
-                let mut worker = Worker::in_pool(server, lender.borrower(), place);
-                worker.serve_all();
-                exit(0);
-            }
-            Err(error) => {
-                server.complain("fork", error);
-                server.pause();
-            }
+        if let Some(client) = accept(server, slot) {
+            worker.serve(client);
         }
     }
-    None
+    exit(0)
+}
+
+/// Frees the store connection, the counts and the slot of a child that has ended.
+fn reap(server: &Server, store: &SharedPool, children: &mut [Option<Pid>], ended: &Ended) {
+    store.reclaim(ended.pid);
+    server.reap(ended.pid);
+    if let Some(number) = children.iter().position(|child| *child == Some(ended.pid)) {
+        server.admission.vacate(number);
+        children[number] = None;
+        if ended.how != How::Killed(Signal::KILL.as_raw()) && server.is_serving() {
+            // Children that keep ending by themselves must not keep the parent busy.
+            server.pause();
+        }
+    }
 }

@@ -2,8 +2,8 @@
 //!
 //! # Idea
 //!
-//! Make the threads before the clients come. All of them block in accept(2) on the one listening
-//! socket. The original guards that with a mutex; the kernel wakes one thread for a client anyway.
+//! Create the threads before the clients come. All of them block in accept(2) on the one listening
+//! socket, and the kernel wakes one of them for each client.
 //!
 //! # Shape
 //!
@@ -15,16 +15,22 @@
 //!
 //! # Where it waits
 //!
-//! Each thread in accept, then wherever its client keeps it.
+//! Each thread in accept, then for its client and the store.
 //!
 //! # What one more client costs
 //!
-//! Nothing while a thread is free. After that it waits in the queue.
+//! Nothing while a thread is free. If all threads are busy, the client waits in the queue.
 //!
 //! # What breaks it
 //!
-//! As many slow clients as there are threads; and, unlike in a pool of processes, a crash ends them
-//! all.
+//! As many slow clients as there are threads. A crash ends all threads, where a pool of processes
+//! loses one.
+//!
+//! # In the C original
+//!
+//! `05_prethreaded`, with 100 threads that take turns in accept under a mutex, and a Redis
+//! connection for each client. Of the C programs, it alone has a receive time-out and ignores
+//! SIGPIPE.
 //!
 //! # Seen in
 //!
@@ -33,32 +39,38 @@
 use std::io;
 use std::thread;
 
-use super::blocking::Worker;
+use crate::admission::Slot;
+use crate::driver::acceptor::accept;
+use crate::driver::blocking::BlockingWorker;
+use crate::driver::retry::retry;
 use crate::server::Server;
-use crate::store::pool::{Pool, STORE_LINES};
+use crate::store::pool::{Pool, STORE_CONNECTIONS};
 
-/// A thread uses some 20 KiB; the rest is address space, and costs nothing.
+/// A thread uses some 20 KiB of its stack; the rest is address space and costs nothing.
 const STACK_BYTES: usize = 128 * 1024;
 
 /// Serves until the server is to stop.
 pub fn run(server: &Server) -> io::Result<()> {
-    let store = Pool::new(STORE_LINES);
-    let store = &store;
-    // The scope ends when its last thread does.
+    let store = &Pool::new(STORE_CONNECTIONS);
+    // The scope ends with its last thread.
     thread::scope(|scope| {
-        for place in 0..server.workers {
-            let serve = move || Worker::in_pool(server, store, place).serve_all();
-            while server.is_serving() {
-                let thread = thread::Builder::new().stack_size(STACK_BYTES);
-                match thread.spawn_scoped(scope, serve) {
-                    Ok(_) => break,
-                    Err(error) => {
-                        server.complain("make a thread", error);
-                        server.pause();
-                    }
-                }
-            }
+        for number in 0..server.workers {
+            retry(server, "create a thread", || {
+                let name = format!("worker {}", number + 1);
+                let thread = thread::Builder::new().name(name).stack_size(STACK_BYTES);
+                thread.spawn_scoped(scope, move || work(server, store, Slot::Pool(number as u32)))
+            });
         }
     });
     Ok(())
+}
+
+/// Serves one client after the other, in a thread of the pool.
+fn work(server: &Server, store: &Pool, slot: Slot) {
+    let mut worker = BlockingWorker::new(server, slot, store);
+    while server.is_serving() {
+        if let Some(client) = accept(server, slot) {
+            worker.serve(client);
+        }
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! # Idea
 //!
-//! One thread only accepts. For each client it makes another, which serves that one and ends.
+//! The main thread only accepts. For each client it creates a thread, which serves that client and
+//! ends.
 //!
 //! # Shape
 //!
@@ -14,98 +15,54 @@
 //!
 //! # Where it waits
 //!
-//! The first thread in accept(2), each other one wherever its client keeps it.
+//! The main thread in accept(2); each other thread for its client and the store.
 //!
 //! # What one more client costs
 //!
-//! A clone(2), a stack of which a few pages are touched, and a place in the scheduler.
+//! A clone(2), a stack with a few pages in use, and one more thread for the scheduler.
 //!
 //! # What breaks it
 //!
-//! Tens of thousands of clients: stacks add up, and so does the work of choosing who runs.
+//! Tens of thousands of clients: stacks add up, and so does the scheduler's work.
+//!
+//! # In the C original
+//!
+//! `04_threaded`, in which each thread connects to Redis before it reads its request. A client that
+//! leaves early ends the process with SIGPIPE, and with it all other clients.
 //!
 //! # Seen in
 //!
 //! MySQL, Java servers before 1.4, `ThreadingHTTPServer` of Python.
 
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
 
-use super::blocking::Worker;
-use crate::client::Client;
+use zerohttpd_sys::process_title;
+
+use crate::driver::acceptor::accept;
+use crate::driver::blocking::BlockingWorker;
+use crate::driver::retry::{Handoff, retry};
 use crate::server::Server;
-use crate::store::pool::{Pool, STORE_LINES};
+use crate::store::pool::{Pool, STORE_CONNECTIONS};
 
-/// A client's thread uses some 20 KiB; the rest is address space, and costs nothing.
+/// A thread uses some 20 KiB of its stack; the rest is address space and costs nothing.
 const STACK_BYTES: usize = 128 * 1024;
-
-/// Without room for another client, it is looked this often whether the server is to stop.
-const FULL: Duration = Duration::from_millis(100);
-
-/// How many clients have threads.
-#[derive(Default)]
-struct Clients {
-    count: Mutex<usize>,
-    left: Condvar,
-}
-
-impl Clients {
-    fn count(&self) -> MutexGuard<'_, usize> {
-        self.count.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn enter(&self) {
-        *self.count() += 1;
-    }
-
-    fn leave(&self) {
-        *self.count() -= 1;
-        self.left.notify_one();
-    }
-
-    /// Whether there may be one more, waited for a little.
-    fn has_room(&self, most: usize) -> bool {
-        let is_full = |count: &mut usize| *count >= most;
-        let waited = self.left.wait_timeout_while(self.count(), FULL, is_full);
-        *waited.unwrap_or_else(PoisonError::into_inner).0 < most
-    }
-}
 
 /// Serves until the server is to stop.
 pub fn run(server: &Server) -> io::Result<()> {
-    let store = Pool::new(STORE_LINES);
-    let clients = Clients::default();
-    let serve = |client: Arc<Client>| {
-        Worker::new(server, &store).serve(&client);
-        drop(client);
-        clients.leave();
-    };
-    // The scope ends when its last thread does.
+    process_title::set("acceptor");
+    let (store, slot) = (Pool::new(STORE_CONNECTIONS), server.slot());
+    let serve = |client| BlockingWorker::new(server, slot, &store).serve(client);
+    // The scope ends with its last thread.
     thread::scope(|scope| {
         while server.is_serving() {
-            if !clients.has_room(server.most_clients) {
-                continue;
-            }
-            if let Some(client) = server.accept()
-                && let Some(client) = server.admit(client, server.desk())
-            {
-                clients.enter();
-                // A client waits if there is no room for a thread just now.
-                let client = Arc::new(client);
-                while !server.is_stopping() {
-                    let thread = thread::Builder::new().stack_size(STACK_BYTES);
-                    let client = client.clone();
-                    match thread.spawn_scoped(scope, || serve(client)) {
-                        Ok(_) => break,
-                        Err(error) => {
-                            server.complain("make a thread", error);
-                            server.pause();
-                        }
-                    }
-                }
-            }
+            let Some(client) = accept(server, slot) else { continue };
+            let client = Handoff::new(client);
+            retry(server, "create a thread", || {
+                let client = client.clone();
+                let thread = thread::Builder::new().name("client".into()).stack_size(STACK_BYTES);
+                thread.spawn_scoped(scope, move || client.take().map(serve))
+            });
         }
     });
     Ok(())

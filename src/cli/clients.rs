@@ -1,37 +1,38 @@
-//! How many clients there may be, as it is typed.
+//! The options that limit the number of clients.
 
 use clap::Args;
 
-use super::LIMITS;
+use crate::admission::ClientLimits;
 use crate::arch::{Arch, Workers};
-use crate::crowd::Bounds;
+use crate::cli::headings::LIMITS;
 
-/// The options about that.
+/// The arguments for [`ClientLimits`].
 #[derive(Args)]
-pub struct Clients {
-    /// Serve at most N clients at a time; others wait to be accepted; 0: as many as come
+pub struct ClientArgs {
+    /// Serve at most N clients at a time; others wait to be accepted; 0: no limit
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = LIMITS)]
     max_clients: usize,
-    /// Serve at most N clients of an address, or of an IPv6 network of 64 bits; others get 503; 0:
-    /// as many as come
+    /// Serve at most N clients per address, or per IPv6 network of 64 bits; others get 503; 0: no
+    /// limit
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = LIMITS)]
     max_clients_per_address: usize,
 }
 
-impl Clients {
-    /// What they mean.
-    pub fn bounds(&self) -> Bounds {
-        let bound = |number: usize| (number > 0).then_some(number);
-        Bounds {
-            clients: bound(self.max_clients),
-            per_address: bound(self.max_clients_per_address),
+impl ClientArgs {
+    /// The limits that these arguments set.
+    pub fn limits(&self) -> ClientLimits {
+        let limit = |number: usize| (number > 0).then_some(number);
+        ClientLimits {
+            clients: limit(self.max_clients),
+            per_address: limit(self.max_clients_per_address),
         }
     }
 
-    /// Each worker of a pool has a client: there need not be more of them.
-    pub fn bound_workers(&self, arch: &Arch, workers: usize) -> usize {
-        match (arch.workers, self.bounds().clients) {
-            (Workers::Pool, Some(most)) => workers.min(most),
+    /// Reduces the workers of a pool to the most clients: a worker serves one client at a time, so
+    /// further workers would be of no use.
+    pub fn limit_workers(&self, arch: &Arch, workers: usize) -> usize {
+        match (arch.workers, self.limits().clients) {
+            (Workers::Pool, Some(clients)) => workers.min(clients),
             _ => workers,
         }
     }

@@ -1,24 +1,24 @@
-//! How processes are to share a port, as it is typed.
+//! `--accept`: how processes share a port.
 
 use crate::arch::Arch;
-use crate::listener::Sharing;
+use crate::net::listener::Sharing;
 
-/// What it means to an architecture.
+/// How the processes of an architecture share their port.
 ///
 /// # Errors
 ///
-/// It can't.
-pub fn sharing(arch: &Arch, asked: Option<Sharing>) -> Result<Sharing, String> {
+/// The architecture can't share a port in that way.
+pub fn sharing(arch: &Arch, requested: Option<Sharing>) -> Result<Sharing, String> {
     let name = arch.name;
-    match asked {
+    match requested {
         None => Ok(Sharing::Reuseport),
         Some(sharing) if arch.sharing.contains(&sharing) => Ok(sharing),
         Some(_) if arch.sharing.is_empty() => {
-            Err(format!("{name} has one socket, and its own way to accept; leave --accept out"))
+            Err(format!("{name} has one socket and its own way to accept; leave --accept out"))
         }
         Some(_) => Err(format!(
-            "{name}(2) has no EPOLLEXCLUSIVE: it wakes all who wait for a socket; choose --accept \
-             shared or reuseport"
+            "{name}(2) has no EPOLLEXCLUSIVE: it wakes every process that waits for a socket; \
+             choose --accept shared or reuseport"
         )),
     }
 }
@@ -30,14 +30,14 @@ mod tests {
 
     #[test]
     fn a_port_is_shared_as_the_architecture_can() {
-        let of = |name, asked| sharing(named(name).unwrap(), asked);
-        assert_eq!(of("epoll", None), Ok(Sharing::Reuseport));
-        assert_eq!(of("epoll", Some(Sharing::Exclusive)), Ok(Sharing::Exclusive));
-        assert_eq!(of("poll", Some(Sharing::Shared)), Ok(Sharing::Shared));
-        assert_eq!(of("threaded", None), Ok(Sharing::Reuseport));
-        let wrong = of("poll", Some(Sharing::Exclusive)).unwrap_err();
+        let choose = |name, requested| sharing(named(name).unwrap(), requested);
+        assert_eq!(choose("epoll", None), Ok(Sharing::Reuseport));
+        assert_eq!(choose("epoll", Some(Sharing::Exclusive)), Ok(Sharing::Exclusive));
+        assert_eq!(choose("poll", Some(Sharing::Shared)), Ok(Sharing::Shared));
+        assert_eq!(choose("threaded", None), Ok(Sharing::Reuseport));
+        let wrong = choose("poll", Some(Sharing::Exclusive)).unwrap_err();
         assert!(wrong.starts_with("poll(2) has no EPOLLEXCLUSIVE"), "{wrong}");
-        let wrong = of("preforked", Some(Sharing::Shared)).unwrap_err();
+        let wrong = choose("preforked", Some(Sharing::Shared)).unwrap_err();
         assert!(wrong.ends_with("leave --accept out"), "{wrong}");
     }
 }

@@ -1,26 +1,26 @@
-//! What can be typed as a value: times, sizes, and how many workers.
+//! The values of options: times, sizes, and numbers of workers.
 
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use crate::crowd::POOL_WORKERS;
+use crate::admission::MOST_WORKERS;
 
-/// How many workers.
+/// A value of `--workers`.
 #[derive(Clone, Copy)]
-pub enum Count {
-    /// So many.
-    Of(usize),
+pub enum WorkerCount {
+    /// This many.
+    Number(usize),
     /// One for each core.
     Auto,
 }
 
-/// A number of workers, or `auto`.
-pub fn worker_count(text: &str) -> Result<Count, String> {
+/// Parses a number of workers, or `auto`.
+pub fn worker_count(text: &str) -> Result<WorkerCount, String> {
     match text {
-        "auto" => Ok(Count::Auto),
+        "auto" => Ok(WorkerCount::Auto),
         digits => match digits.parse() {
-            Ok(count) if (1..=POOL_WORKERS).contains(&count) => Ok(Count::Of(count)),
-            _ => Err(format!("it is auto, or a number from 1 to {POOL_WORKERS}")),
+            Ok(count) if (1..=MOST_WORKERS).contains(&count) => Ok(WorkerCount::Number(count)),
+            _ => Err(format!("it must be auto, or a number from 1 to {MOST_WORKERS}")),
         },
     }
 }
@@ -35,33 +35,33 @@ impl fmt::Display for Seconds {
     }
 }
 
-/// Seconds, perhaps none.
+/// Parses a number of seconds, from 0 to a year.
 pub fn seconds(text: &str) -> Result<Seconds, String> {
     const YEAR_S: f64 = 31_536_000.0;
     match text.parse::<f64>() {
         Ok(seconds) if (0.0..=YEAR_S).contains(&seconds) => {
             Ok(Seconds((seconds * 1000.0).ceil() as u64))
         }
-        _ => Err("it is a number of seconds, such as 15 or 0.5".into()),
+        _ => Err("it must be a number of seconds, such as 15 or 0.5".into()),
     }
 }
 
-/// Some seconds.
-pub fn some_seconds(text: &str) -> Result<Seconds, String> {
+/// Parses a number of seconds that is more than 0.
+pub fn positive_seconds(text: &str) -> Result<Seconds, String> {
     match seconds(text)? {
         Seconds(0) => Err("it must be more than 0".into()),
-        some => Ok(some),
+        seconds => Ok(seconds),
     }
 }
 
 /// A number of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Size(pub usize);
+pub struct ByteSize(pub usize);
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
-impl fmt::Display for Size {
+impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             bytes if bytes > 0 && bytes % MIB == 0 => write!(f, "{}m", bytes / MIB),
@@ -71,24 +71,26 @@ impl fmt::Display for Size {
     }
 }
 
-/// Bytes within these bounds: digits, and k or m for KiB or MiB, as nginx has them.
-pub fn size(
+/// A parser of a number of bytes in this range: digits, and k or m for KiB or MiB, as in nginx.
+pub fn byte_size(
     within: RangeInclusive<usize>,
-) -> impl Fn(&str) -> Result<Size, String> + Clone + Send + Sync + 'static {
+) -> impl Fn(&str) -> Result<ByteSize, String> + Clone + Send + Sync + 'static {
     move |text| {
         let (digits, unit) = match text.as_bytes().last() {
             Some(b'k' | b'K') => (&text[..text.len() - 1], KIB),
             Some(b'm' | b'M') => (&text[..text.len() - 1], MIB),
             _ => (text, 1),
         };
-        // A sign, which a number could have, is none of a size.
-        let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
-        let number = digits.parse::<usize>().ok().filter(|_| plain);
+        // The standard library's parser would accept a sign.
+        let has_only_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
+        let number = digits.parse::<usize>().ok().filter(|_| has_only_digits);
         match number.and_then(|number| number.checked_mul(unit)) {
-            Some(bytes) if within.contains(&bytes) => Ok(Size(bytes)),
+            Some(bytes) if within.contains(&bytes) => Ok(ByteSize(bytes)),
             _ => {
-                let (least, most) = (Size(*within.start()), Size(*within.end()));
-                Err(format!("it is a number of bytes from {least} to {most}, such as 8192 or 8k"))
+                let (least, most) = (ByteSize(*within.start()), ByteSize(*within.end()));
+                Err(format!(
+                    "it must be a number of bytes from {least} to {most}, such as 8192 or 8k"
+                ))
             }
         }
     }
@@ -100,7 +102,7 @@ mod tests {
 
     #[test]
     fn sizes_have_units_and_bounds() {
-        let size = size(100..=16 * MIB);
+        let size = byte_size(100..=16 * MIB);
         for (text, bytes) in [
             ("100", 100),
             ("8k", 8192),
@@ -110,7 +112,7 @@ mod tests {
             ("16777216", 16 * MIB),
             ("0100", 100),
         ] {
-            assert_eq!(size(text), Ok(Size(bytes)), "{text}");
+            assert_eq!(size(text), Ok(ByteSize(bytes)), "{text}");
         }
         for text in [
             "",
@@ -130,12 +132,12 @@ mod tests {
             "99999999999999999999",
         ] {
             let wrong = size(text).expect_err(text);
-            assert_eq!(wrong, "it is a number of bytes from 100 to 16m, such as 8192 or 8k");
+            assert_eq!(wrong, "it must be a number of bytes from 100 to 16m, such as 8192 or 8k");
         }
     }
 
     #[test]
-    fn a_size_is_shown_as_it_may_be_typed() {
+    fn a_size_is_displayed_as_it_can_be_typed() {
         for (bytes, text) in [
             (0, "0"),
             (500, "500"),
@@ -145,7 +147,7 @@ mod tests {
             (MIB, "1m"),
             (1536 * KIB, "1536k"),
         ] {
-            assert_eq!(Size(bytes).to_string(), text);
+            assert_eq!(ByteSize(bytes).to_string(), text);
         }
     }
 }

@@ -1,25 +1,27 @@
-//! Where the store is: `redis://user:password@host:port/database` and its relatives.
+//! Where the store is: `redis://user:password@host:port/database` and similar URLs.
 
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
-use zero_core::store::Credentials;
+use zerohttpd_core::store::Credentials;
+use zerohttpd_embedded as embedded;
+use zerohttpd_sys::unix_socket;
 
-use super::embedded;
-use crate::sys::unix_socket;
+use crate::shared::store_condition::StoreCondition;
 
 /// The port of Redis.
 const REDIS_PORT: u16 = 6379;
 
-/// What `--store` says.
+/// The value of `--store`.
 #[derive(Clone)]
-pub enum Choice {
+pub enum StoreChoice {
     /// Redis, by TCP.
     Redis { host: String, port: u16, credentials: Credentials },
     /// Redis, by a Unix socket.
@@ -28,95 +30,108 @@ pub enum Choice {
     Embedded(PathBuf),
 }
 
-impl Choice {
+impl StoreChoice {
     /// Reads `redis://[user:password@]host[:port][/database]`, `redis+unix:///path` or
     /// `embedded:FILE`.
     ///
     /// # Errors
     ///
     /// A sentence that says what is wrong.
-    pub fn parse(text: &str) -> Result<Choice, String> {
+    pub fn parse(text: &str) -> Result<StoreChoice, String> {
         if let Some(file) = text.strip_prefix("embedded:") {
             return match file {
                 "" => Err("embedded: names no file; write embedded:FILE".into()),
-                file => Ok(Choice::Embedded(file.into())),
+                file => Ok(StoreChoice::Embedded(file.into())),
             };
         }
         if let Some(rest) = text.strip_prefix("redis+unix://") {
-            return redis_unix(rest);
+            return parse_redis_unix(rest);
         }
         match text.strip_prefix("redis://") {
-            Some(rest) => redis(rest),
+            Some(rest) => parse_redis(rest),
             None => Err("a store is redis://HOST, redis+unix:///PATH or embedded:FILE".into()),
         }
     }
 
-    /// Reads the third argument of the original: `ip`, `host` or `host:port`.
+    /// Reads the third argument, as the C programs had it: `ip`, `host` or `host:port`; or a URL.
     ///
     /// # Errors
     ///
     /// A sentence that says what is wrong.
-    pub fn parse_host(text: &str) -> Result<Choice, String> {
+    pub fn parse_host(text: &str) -> Result<StoreChoice, String> {
         if text.contains("://") || text.starts_with("embedded:") {
-            return Choice::parse(text);
+            return StoreChoice::parse(text);
         }
-        let (host, port) = host_and_port(text)?;
-        Ok(Choice::Redis { host, port, credentials: Credentials::default() })
+        let (host, port) = parse_host_and_port(text)?;
+        Ok(StoreChoice::Redis { host, port, credentials: Credentials::default() })
     }
 }
 
-fn redis(rest: &str) -> Result<Choice, String> {
-    // A password may have slashes in it, but what comes after the last @ has none of its text.
-    let (user, place) = rest.rsplit_once('@').map_or((None, rest), |(user, at)| (Some(user), at));
-    let (host, database) = place.split_once('/').unwrap_or((place, ""));
-    let database = database_number(database)?;
+/// The URL without user and password.
+impl fmt::Display for StoreChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StoreChoice::Redis { host, port, credentials } => {
+                write!(f, "redis://{host}:{port}/{}", credentials.database)
+            }
+            StoreChoice::RedisUnix { socket, .. } => write!(f, "redis+unix://{}", socket.display()),
+            StoreChoice::Embedded(file) => write!(f, "embedded:{}", file.display()),
+        }
+    }
+}
+
+fn parse_redis(rest: &str) -> Result<StoreChoice, String> {
+    // A password can contain slashes and @, so the last @ ends it.
+    let (user, server) = rest.rsplit_once('@').map_or((None, rest), |(user, at)| (Some(user), at));
+    let (host, database) = server.split_once('/').unwrap_or((server, ""));
+    let database = parse_database_number(database)?;
     let mut credentials = Credentials { database, ..Default::default() };
     if let Some(user) = user {
-        user_and_password(user, &mut credentials);
+        set_user_and_password(user, &mut credentials);
     }
-    let (host, port) = host_and_port(host)?;
-    Ok(Choice::Redis { host, port, credentials })
+    let (host, port) = parse_host_and_port(host)?;
+    Ok(StoreChoice::Redis { host, port, credentials })
 }
 
-fn redis_unix(rest: &str) -> Result<Choice, String> {
+fn parse_redis_unix(rest: &str) -> Result<StoreChoice, String> {
     let mut credentials = Credentials::default();
     let (user, path) = match rest.find('/') {
         None => return Err("redis+unix:// names no socket; write redis+unix:///path".into()),
         Some(at) => rest.split_at(at),
     };
     if let Some(user) = user.strip_suffix('@') {
-        user_and_password(user, &mut credentials);
+        set_user_and_password(user, &mut credentials);
     }
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     if let Some(database) = query.strip_prefix("db=") {
-        credentials.database = database_number(database)?;
+        credentials.database = parse_database_number(database)?;
     }
-    Ok(Choice::RedisUnix { socket: path.into(), credentials })
+    Ok(StoreChoice::RedisUnix { socket: path.into(), credentials })
 }
 
-fn user_and_password(text: &str, credentials: &mut Credentials) {
-    let decoded = |text: &str| Some(percent_decode_str(text).collect());
+fn set_user_and_password(text: &str, credentials: &mut Credentials) {
+    let decode = |text: &str| Some(percent_decode_str(text).collect());
     let (user, password) = text.split_once(':').unwrap_or(("", text));
-    credentials.user = if user.is_empty() { None } else { decoded(user) };
-    credentials.password = decoded(password);
+    credentials.user = if user.is_empty() { None } else { decode(user) };
+    credentials.password = decode(password);
 }
 
-fn database_number(text: &str) -> Result<u32, String> {
+fn parse_database_number(text: &str) -> Result<u32, String> {
     match text {
         "" => Ok(0),
         digits => digits.parse().map_err(|_| format!("{digits} is not the number of a database")),
     }
 }
 
-/// `host`, `host:port`, `[::1]:port`, or an IPv6 address as it is.
-fn host_and_port(text: &str) -> Result<(String, u16), String> {
+/// Reads `host`, `host:port`, `[::1]:port`, or an IPv6 address without brackets.
+fn parse_host_and_port(text: &str) -> Result<(String, u16), String> {
     let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((host, port)) => (host, port.strip_prefix(':')),
         None if text.parse::<std::net::Ipv6Addr>().is_ok() => (text, None),
         None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
     };
-    let of_a_name = |c: char| c.is_ascii_alphanumeric() || ".-_:".contains(c);
-    if host.is_empty() || !host.chars().all(of_a_name) {
+    let is_host_char = |c: char| c.is_ascii_alphanumeric() || ".-_:".contains(c);
+    if host.is_empty() || !host.chars().all(is_host_char) {
         return Err(format!("{text} is not a host; write HOST or HOST:PORT"));
     }
     let port = port.map_or(Ok(REDIS_PORT), |port| {
@@ -125,95 +140,115 @@ fn host_and_port(text: &str) -> Result<(String, u16), String> {
     Ok((host.to_owned(), port))
 }
 
-/// Where the store is, names resolved.
+/// The address of the store, as servers use it. Servers do not resolve a host's name: a resolver
+/// blocks, and needs files and sockets that the sandbox denies to them. A child of the supervisor
+/// resolves it.
 #[derive(Clone)]
 pub struct Address {
-    place: Place,
+    location: Location,
     credentials: Credentials,
 }
 
 #[derive(Clone)]
-enum Place {
-    Tcp(SocketAddr),
+enum Location {
+    /// The condition of the store has the resolved address, which can change.
+    Tcp(StoreCondition),
     Unix(PathBuf),
 }
 
-impl Address {
-    /// Every address that a choice may mean; the first that answers is the one to keep. Names are
-    /// resolved here once, since a resolver may block.
+/// The kernel probes an idle connection after 15 s, then every 5 s, and closes it after the third
+/// probe without an answer. So the loss of the store's host is noticed before a visitor has to
+/// wait.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+const KEEPALIVE_PROBES: u32 = 3;
+
+impl StoreChoice {
+    /// The host and port, if the store is reached by TCP.
+    pub fn tcp(&self) -> Option<(&str, u16)> {
+        match self {
+            StoreChoice::Redis { host, port, .. } => Some((host, *port)),
+            StoreChoice::RedisUnix { .. } | StoreChoice::Embedded(_) => None,
+        }
+    }
+
+    /// All addresses that the name of its host has now. The call waits for the resolver.
     ///
     /// # Errors
     ///
-    /// The resolver's: there is no such host.
-    pub fn resolve(choice: &Choice) -> io::Result<Vec<Address>> {
-        let unix = |path: &Path, credentials: &Credentials| {
-            vec![Address { place: Place::Unix(path.into()), credentials: credentials.clone() }]
-        };
-        Ok(match choice {
-            Choice::Embedded(file) => unix(&embedded::socket_path(file), &Credentials::default()),
-            Choice::RedisUnix { socket, credentials } => unix(socket, credentials),
-            Choice::Redis { host, port, credentials } => (&**host, *port)
-                .to_socket_addrs()?
-                .map(|at| Address { place: Place::Tcp(at), credentials: credentials.clone() })
-                .collect(),
-        })
+    /// From the resolver: there is no such host, or it can't be asked now.
+    pub fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
+        Ok(self.tcp().map(|at| at.to_socket_addrs()).transpose()?.into_iter().flatten().collect())
     }
+}
 
-    /// An address that a predecessor has found for this choice; nothing where none has to be found.
-    pub fn found(choice: &Choice, at: SocketAddr) -> Option<Address> {
-        match choice {
-            Choice::Redis { credentials, .. } => {
-                Some(Address { place: Place::Tcp(at), credentials: credentials.clone() })
+impl Address {
+    /// The address of a store. For TCP, `condition` has the resolved address.
+    pub fn of(choice: &StoreChoice, condition: StoreCondition) -> Address {
+        let (location, credentials) = match choice {
+            StoreChoice::Embedded(file) => {
+                (Location::Unix(embedded::socket_path(file)), Credentials::default())
             }
-            Choice::RedisUnix { .. } | Choice::Embedded(_) => None,
-        }
+            StoreChoice::RedisUnix { socket, credentials } => {
+                (Location::Unix(socket.clone()), credentials.clone())
+            }
+            StoreChoice::Redis { credentials, .. } => {
+                (Location::Tcp(condition), credentials.clone())
+            }
+        };
+        Address { location, credentials }
     }
 
-    /// Its place, if it is reached by TCP.
+    /// The resolved address, if the store is reached by TCP and its name was resolved.
     pub fn tcp(&self) -> Option<SocketAddr> {
-        match &self.place {
-            Place::Tcp(address) => Some(*address),
-            Place::Unix(_) => None,
+        match &self.location {
+            Location::Tcp(condition) => condition.address(),
+            Location::Unix(_) => None,
         }
     }
 
-    /// What the store asks of those who connect.
+    /// The credentials to log in with.
     pub fn credentials(&self) -> &Credentials {
         &self.credentials
     }
 
-    /// Begins to connect, and does not wait for it: the socket can be written to once it is
-    /// connected (connect(2)).
+    /// Begins to connect and does not wait. The socket is writable once it is connected
+    /// (connect(2)).
     ///
     /// # Errors
     ///
-    /// Those of connect(2) that come at once.
+    /// An immediate failure of connect(2), or that the name is not resolved yet.
     pub fn connect(&self) -> io::Result<OwnedFd> {
-        let address = match &self.place {
-            Place::Unix(path) => return unix_socket::connect(path, true),
-            Place::Tcp(address) => address,
-        };
-        let family = match address {
-            SocketAddr::V4(_) => AddressFamily::INET,
-            SocketAddr::V6(_) => AddressFamily::INET6,
-        };
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let socket = net::socket_with(family, SocketType::STREAM, flags, None)?;
-        sockopt::set_tcp_nodelay(&socket, true)?;
-        match net::connect(&socket, address) {
-            Ok(()) | Err(Errno::INPROGRESS) => Ok(socket),
-            Err(errno) => Err(errno.into()),
+        match &self.location {
+            Location::Unix(path) => unix_socket::connect(path, true),
+            Location::Tcp(condition) => match condition.address() {
+                Some(address) => connect(address),
+                None => Err(io::Error::other("its name has no address yet")),
+            },
         }
     }
 }
 
-impl fmt::Display for Address {
-    /// Without the password.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Place::Tcp(address) => write!(f, "redis://{address}/{}", self.credentials.database),
-            Place::Unix(path) => write!(f, "redis+unix://{}", path.display()),
-        }
+/// Begins to connect to an address, as [`Address::connect`] does.
+///
+/// # Errors
+///
+/// An immediate failure of connect(2).
+pub fn connect(address: SocketAddr) -> io::Result<OwnedFd> {
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = net::socket_with(family, SocketType::STREAM, flags, None)?;
+    sockopt::set_tcp_nodelay(&socket, true)?;
+    sockopt::set_socket_keepalive(&socket, true)?;
+    sockopt::set_tcp_keepidle(&socket, KEEPALIVE_IDLE)?;
+    sockopt::set_tcp_keepintvl(&socket, KEEPALIVE_INTERVAL)?;
+    sockopt::set_tcp_keepcnt(&socket, KEEPALIVE_PROBES)?;
+    match net::connect(&socket, &address) {
+        Ok(()) | Err(Errno::INPROGRESS) => Ok(socket),
+        Err(errno) => Err(errno.into()),
     }
 }
 
@@ -221,25 +256,25 @@ impl fmt::Display for Address {
 mod tests {
     use super::*;
 
-    fn shown(choice: &Choice) -> String {
+    fn describe(choice: &StoreChoice) -> String {
         let text = |bytes: &Option<Vec<u8>>| {
             bytes.as_ref().map(|bytes| String::from_utf8_lossy(bytes).into_owned())
         };
         let credentials =
             |c: &Credentials| format!("{:?} {:?} {}", text(&c.user), text(&c.password), c.database);
         match choice {
-            Choice::Redis { host, port, credentials: c } => {
+            StoreChoice::Redis { host, port, credentials: c } => {
                 format!("{host} {port} {}", credentials(c))
             }
-            Choice::RedisUnix { socket, credentials: c } => {
+            StoreChoice::RedisUnix { socket, credentials: c } => {
                 format!("{} {}", socket.display(), credentials(c))
             }
-            Choice::Embedded(file) => format!("{}", file.display()),
+            StoreChoice::Embedded(file) => format!("{}", file.display()),
         }
     }
 
     #[test]
-    fn every_kind_of_store() {
+    fn every_kind_of_store_is_read() {
         for (text, expected) in [
             ("redis://h", "h 6379 None None 0"),
             ("redis://10.0.0.1:7000/3", "10.0.0.1 7000 None None 3"),
@@ -251,15 +286,16 @@ mod tests {
             ("redis+unix://u:p@/s?db=4", "/s Some(\"u\") Some(\"p\") 4"),
             ("embedded:a/b.db", "a/b.db"),
         ] {
-            assert_eq!(shown(&Choice::parse(text).unwrap()), expected, "{text}");
+            assert_eq!(describe(&StoreChoice::parse(text).unwrap()), expected, "{text}");
         }
-        assert_eq!(shown(&Choice::parse_host("127.0.0.1").unwrap()), "127.0.0.1 6379 None None 0");
-        assert_eq!(shown(&Choice::parse_host("::1").unwrap()), "::1 6379 None None 0");
-        assert_eq!(shown(&Choice::parse_host("h:7").unwrap()), "h 7 None None 0");
+        let host = |text| describe(&StoreChoice::parse_host(text).unwrap());
+        assert_eq!(host("127.0.0.1"), "127.0.0.1 6379 None None 0");
+        assert_eq!(host("::1"), "::1 6379 None None 0");
+        assert_eq!(host("h:7"), "h 7 None None 0");
     }
 
     #[test]
-    fn what_is_not_a_store() {
+    fn other_texts_are_refused() {
         for text in [
             "",
             "h",
@@ -272,7 +308,7 @@ mod tests {
             "embedded:",
             "redis://a b",
         ] {
-            assert!(Choice::parse(text).is_err(), "{text}");
+            assert!(StoreChoice::parse(text).is_err(), "{text}");
         }
     }
 }

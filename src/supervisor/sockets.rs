@@ -1,51 +1,51 @@
-//! The listening sockets: bound here, handed over by a predecessor, or passed by who starts us.
+//! The listening sockets: bound here, or passed on by the predecessor or a service manager.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use zerohttpd_sys::inherited;
+
 use crate::arch::Workers;
-use crate::cli::Options;
-use crate::listener::{Listener, Sharing};
-use crate::sys::inherited;
+use crate::net::listener::{Listener, Sharing};
+use crate::options::Options;
+use crate::supervisor::upgrade_state::UpgradeState;
 
-use super::handover::Handover;
-
-/// What is listened on.
+/// The listening sockets.
 pub struct Sockets {
-    /// For clients: one, or one for each process that accepts on its own.
+    /// For clients: one socket that all processes share, or one for each process.
     pub listeners: Vec<Arc<Listener>>,
-    /// For the admin.
+    /// For the admin server.
     pub admin: Option<Arc<Listener>>,
 }
 
-/// What a service manager calls the socket for the admin (`FileDescriptorName=` in
-/// systemd.socket(5)).
+/// The name that a service manager gives to the socket for the admin server (`FileDescriptorName=`
+/// in systemd.socket(5)).
 const ADMIN: &str = "admin";
 
-/// Sockets that were there before this program.
+/// Listening sockets that were passed to this program.
 pub struct Passed {
-    /// Listening sockets that are ours to close.
+    /// For clients, bound by the predecessor.
     ours: Vec<OwnedFd>,
-    /// Those of who started us, by socket activation (sd_listen_fds(3)).
+    /// For clients, from a service manager (socket activation, sd_listen_fds(3)).
     activated: Vec<OwnedFd>,
-    /// Likewise, for the admin.
-    admin: Vec<OwnedFd>,
+    /// For the admin server, from either of them; at most one.
+    pub admin: Vec<OwnedFd>,
 }
 
-/// What a predecessor has handed over, or who starts us has passed. It is known by its numbers, so
-/// nothing else may have been opened yet.
+/// The sockets that the predecessor or a service manager has passed on. They are known only by
+/// their numbers, so this runs before anything else is opened.
 ///
 /// # Errors
 ///
-/// There is nothing of a number, or too much for the admin.
-pub fn passed(handover: Option<&mut Handover>) -> Result<Passed, String> {
-    match handover {
-        Some(handover) => Ok(Passed {
-            ours: std::mem::take(&mut handover.listeners),
-            activated: std::mem::take(&mut handover.activated),
-            admin: std::mem::take(&mut handover.admin),
+/// A descriptor is not open, or there are several sockets for the admin server.
+pub fn passed(received: Option<&mut UpgradeState>) -> Result<Passed, String> {
+    match received {
+        Some(received) => Ok(Passed {
+            ours: std::mem::take(&mut received.listeners),
+            activated: std::mem::take(&mut received.activated),
+            admin: std::mem::take(&mut received.admin),
         }),
         None => {
             let (activated, admin) = activated()?;
@@ -54,48 +54,95 @@ pub fn passed(handover: Option<&mut Handover>) -> Result<Passed, String> {
     }
 }
 
+impl Passed {
+    /// Whether no socket for clients was passed on, so that this program has to bind them.
+    pub fn has_none_for_clients(&self) -> bool {
+        self.ours.is_empty() && self.activated.is_empty()
+    }
+}
+
+/// How many sockets there will be for clients.
+pub fn listener_count(options: &Options, passed: &Passed) -> usize {
+    match (passed.ours.len() + passed.activated.len(), options.sharing) {
+        (0, Sharing::Reuseport) => server_count(options, 1),
+        (0, Sharing::Shared | Sharing::Exclusive) => 1,
+        (passed, _) => passed,
+    }
+}
+
+/// Checks that the sockets that were passed on can be used, and that the addresses that are still
+/// to be bound do not collide. It changes no socket.
+///
+/// # Errors
+///
+/// One line that says what can't be listened on, and what to do.
+pub fn inspect(options: &Options, passed: &Passed) -> Result<(), String> {
+    let sockets = passed.ours.iter().chain(&passed.activated).chain(&passed.admin);
+    for socket in sockets {
+        Listener::check_listens(socket).map_err(|error| passed_socket_error(&error))?;
+    }
+    let count = passed.ours.len() + passed.activated.len();
+    if count > 1 && options.arch.workers != Workers::Processes {
+        return Err(format!(
+            "{} accepts on one socket, and {count} were passed on; pass one (for IPv4 and IPv6 \
+             both, BindIPv6Only=both in systemd.socket(5)), or take epoll",
+            options.arch.name
+        ));
+    }
+    match options.admin {
+        Some(admin)
+            if passed.has_none_for_clients()
+                && passed.admin.is_empty()
+                && collide(options.address, admin) =>
+        {
+            Err(format!(
+                "can't listen on {admin} for the admin: {} is for clients; choose another port",
+                options.address
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn passed_socket_error(error: &io::Error) -> String {
+    format!("can't listen on a socket that was passed on: {error}; pass TCP sockets")
+}
+
 /// The sockets that this server listens on.
 ///
 /// # Errors
 ///
 /// One line that says what can't be listened on, and what to do.
 pub fn open(options: &Options, passed: Passed) -> Result<Sockets, String> {
+    let count = listener_count(options, &passed);
     let Passed { ours, activated, admin } = passed;
     let blocking = options.arch.workers != Workers::Processes;
     let adopt = |sockets: Vec<OwnedFd>, ours| {
         sockets.into_iter().map(move |socket| {
-            Listener::adopt(socket, ours, blocking).map_err(|error| {
-                format!("can't listen on a socket that was passed on: {error}; pass TCP sockets")
-            })
+            Listener::adopt(socket, ours, blocking).map_err(|error| passed_socket_error(&error))
         })
     };
-    // Whose the admin's socket is does not matter: it is never shut, only closed.
+    // `is_ours` makes no difference here: no process calls shutdown(2) on the admin server's
+    // socket.
     let admin = adopt(admin, false).next().or_else(|| options.admin.map(bind_admin));
     let listeners: Vec<Listener> =
         adopt(ours, true).chain(adopt(activated, false)).collect::<Result<_, _>>()?;
-    let listeners = if listeners.is_empty() { bind(options)? } else { listeners };
-    if listeners.len() > 1 && options.arch.workers != Workers::Processes {
-        let (name, count) = (options.arch.name, listeners.len());
-        return Err(format!(
-            "{name} accepts on one socket, and {count} were passed on; pass one (for IPv4 and \
-             IPv6 both, BindIPv6Only=both in systemd.socket(5)), or take epoll"
-        ));
-    }
+    let listeners = if listeners.is_empty() { bind(options, count)? } else { listeners };
     Ok(Sockets {
         listeners: listeners.into_iter().map(Arc::new).collect(),
         admin: admin.transpose()?.map(Arc::new),
     })
 }
 
-/// How many servers there are: as many as are asked for, and at least one to each socket.
-pub fn servers(options: &Options, sockets: usize) -> usize {
+/// How many servers there are. Loops: `--workers` of them, and at least one for each socket.
+pub fn server_count(options: &Options, sockets: usize) -> usize {
     match options.arch.workers {
         Workers::Processes => options.workers.max(sockets),
         Workers::None | Workers::Pool => 1,
     }
 }
 
-/// The sockets of socket activation (sd_listen_fds(3)): for clients, and for the admin.
+/// The sockets of socket activation (sd_listen_fds(3)): for clients, and for the admin server.
 fn activated() -> Result<(Vec<OwnedFd>, Vec<OwnedFd>), String> {
     let wrong = |error: io::Error| {
         format!("can't use the sockets of LISTEN_FDS: {error}; unset it if it is left over")
@@ -112,30 +159,28 @@ fn activated() -> Result<(Vec<OwnedFd>, Vec<OwnedFd>), String> {
 }
 
 fn bind_admin(address: SocketAddr) -> Result<Listener, String> {
-    // A few monitors connect, now and then.
+    // Only a few monitoring programs connect, now and then.
     const BACKLOG: i32 = 64;
     Listener::bind(address, BACKLOG, false)
         .map_err(|error| format!("can't listen on {address}: {}", bind_advice(&error)))
 }
 
-fn bind(options: &Options) -> Result<Vec<Listener>, String> {
-    let count = match options.sharing {
-        Sharing::Reuseport => servers(options, 1),
-        Sharing::Shared | Sharing::Exclusive => 1,
-    };
+fn bind(options: &Options, count: usize) -> Result<Vec<Listener>, String> {
     let bind = |address, shared| {
         Listener::bind(address, options.backlog, shared)
             .map_err(|error| format!("can't listen on {address}: {}", bind_advice(&error)))
     };
-    let alone = bind(options.address, false)?;
+    let first = bind(options.address, false)?;
     if count == 1 {
-        return Ok(vec![alone]);
+        return Ok(vec![first]);
     }
-    // Sockets that share a port would share it with those of another server of ours too. That one
-    // could be bound alone shows that there is none; it also has the port that the kernel chose.
-    let address = alone.address().map_err(|error| error.to_string())?;
-    drop(alone);
-    (0..count).map(|_| bind(address, true)).collect()
+    // With SO_REUSEPORT, bind(2) would succeed even if another server of the same user listens on
+    // the port. So the first socket is bound without the option, which fails if the port is taken,
+    // and sets it afterwards.
+    first.share_port().map_err(|error| format!("can't share a port: {error}"))?;
+    let address = first.address().map_err(|error| error.to_string())?;
+    let others = (1..count).map(|_| bind(address, true)).collect::<Result<Vec<_>, _>>()?;
+    Ok([first].into_iter().chain(others).collect())
 }
 
 fn bind_advice(error: &io::Error) -> String {
@@ -144,5 +189,39 @@ fn bind_advice(error: &io::Error) -> String {
         io::ErrorKind::PermissionDenied => "ports below 1024 need root; choose a higher one".into(),
         io::ErrorKind::AddrNotAvailable => "this machine has no such address; see `ip addr`".into(),
         _ => error.to_string(),
+    }
+}
+
+/// Whether two sockets could not both listen, one at each of these addresses.
+fn collide(first: SocketAddr, second: SocketAddr) -> bool {
+    let covers = |wide: IpAddr, ip: IpAddr| {
+        wide == ip || wide.is_unspecified() && (wide.is_ipv6() || ip.is_ipv4())
+    };
+    let (a, b) = (first.ip().to_canonical(), second.ip().to_canonical());
+    first.port() != 0 && first.port() == second.port() && (covers(a, b) || covers(b, a))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_collide_if_a_second_socket_could_not_listen() {
+        let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+        for (one, other, expected) in [
+            ("127.0.0.1:80", "127.0.0.1:80", true),
+            ("127.0.0.1:80", "127.0.0.1:81", false),
+            ("127.0.0.1:0", "127.0.0.1:0", false),
+            ("127.0.0.1:80", "127.0.0.2:80", false),
+            ("0.0.0.0:80", "127.0.0.1:80", true),
+            ("[::]:80", "127.0.0.1:80", true),
+            ("[::1]:80", "127.0.0.1:80", false),
+            ("[::ffff:127.0.0.1]:80", "127.0.0.1:80", true),
+            ("[::]:80", "0.0.0.0:80", true),
+            ("0.0.0.0:80", "[::1]:80", false),
+        ] {
+            assert_eq!(collide(address(one), address(other)), expected, "{one} {other}");
+            assert_eq!(collide(address(other), address(one)), expected, "{other} {one}");
+        }
     }
 }

@@ -1,63 +1,65 @@
-//! The terminal that a server was started from, if it was: when that is gone, so is who wanted it.
+//! The controlling terminal. A server that was started from a terminal ends when the terminal is
+//! closed.
 
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal};
+use zerohttpd_sys::session;
+use zerohttpd_sys::signal::{self, Sender};
 
-use crate::sys::session;
-use crate::sys::signal::{self, Sender};
-
-/// What SIGHUP means depends on it: that it was hung up, or that somebody asks to look again.
-pub struct Terminal {
-    /// Whether this process belonged to one at the start.
-    was_there: bool,
-    /// Whether it is to outlive it, as nohup(1) says.
-    is_outlived: bool,
-    /// The shell, mostly; none if it is outside our namespace.
+/// Tells the two meanings of SIGHUP apart: the terminal was closed, or a reload is requested.
+pub struct ControllingTerminal {
+    /// Whether this process had a controlling terminal at the start.
+    had_terminal: bool,
+    /// Whether SIGHUP was ignored at the start: the server is to outlive the terminal (nohup(1)).
+    ignores_hangup: bool,
+    /// The session leader, usually the shell; `None` if it is outside of our PID namespace.
     session_leader: Option<Pid>,
 }
 
 /// What SIGHUP means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hangup {
-    /// Somebody asks to open the site, the templates and the log anew.
+    /// Open the site, the templates and the log anew.
     Reload,
-    /// The terminal is gone, and the server ends with it.
+    /// The terminal was closed, and the server is to end.
     Stop,
-    /// The terminal is gone, and the server goes on.
+    /// The terminal was closed, and the server is to go on.
     Nothing,
 }
 
-impl Terminal {
-    pub fn of_this_process() -> Terminal {
-        Terminal {
-            was_there: is_there(),
-            is_outlived: signal::is_ignored(Signal::HUP),
+impl ControllingTerminal {
+    /// The terminal of this process, if it has one. Called at the start.
+    pub fn of_this_process() -> ControllingTerminal {
+        ControllingTerminal {
+            had_terminal: has_terminal(),
+            ignores_hangup: signal::is_ignored(Signal::HUP),
             session_leader: session::leader(),
         }
     }
 
+    /// What a SIGHUP means that has come from this sender.
     pub fn meaning_of_sighup(&self, sender: Sender) -> Hangup {
-        self.meaning(sender, is_there())
+        self.meaning(sender, has_terminal())
     }
 
-    /// A terminal that is hung up is told of by the kernel, or by a shell, which passes it on to
-    /// all that it has started. It may also vanish without a word; SIGHUP then comes from somebody
-    /// else.
-    fn meaning(&self, sender: Sender, is_there: bool) -> Hangup {
-        let is_told = match sender {
+    /// When a terminal is closed, SIGHUP comes from the kernel, or from the shell, which sends it
+    /// to all its jobs. A terminal can also disappear without a signal. A SIGHUP from another
+    /// process then still means to reload.
+    fn meaning(&self, sender: Sender, has_terminal: bool) -> Hangup {
+        let is_from_terminal = match sender {
             Sender::Kernel => true,
             Sender::Process(pid) => pid.is_some() && pid == self.session_leader,
         };
-        match self.was_there && !is_there && is_told {
+        match self.had_terminal && !has_terminal && is_from_terminal {
             false => Hangup::Reload,
-            true if self.is_outlived => Hangup::Nothing,
+            true if self.ignores_hangup => Hangup::Nothing,
             true => Hangup::Stop,
         }
     }
 }
 
-/// Whether there is a terminal that this process belongs to (tty(4)).
-fn is_there() -> bool {
+/// Whether this process has a controlling terminal (tty(4)).
+fn has_terminal() -> bool {
     let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::CLOEXEC;
     rustix::fs::open("/dev/tty", flags, Mode::empty()).is_ok()
 }
@@ -69,19 +71,20 @@ mod tests {
     #[test]
     fn only_a_terminal_that_was_hung_up_ends_a_server() {
         let (shell, other) = (Pid::from_raw(7), Pid::from_raw(8));
-        let meaning = |was_there, is_outlived, is_there, sender| {
-            Terminal { was_there, is_outlived, session_leader: shell }.meaning(sender, is_there)
+        let meaning = |had_terminal, ignores_hangup, has_terminal, sender| {
+            ControllingTerminal { had_terminal, ignores_hangup, session_leader: shell }
+                .meaning(sender, has_terminal)
         };
-        for told in [Sender::Kernel, Sender::Process(shell)] {
-            assert_eq!(meaning(true, false, false, told), Hangup::Stop);
-            assert_eq!(meaning(true, true, false, told), Hangup::Nothing);
-            assert_eq!(meaning(true, false, true, told), Hangup::Reload, "kill in a shell");
-            assert_eq!(meaning(false, false, false, told), Hangup::Reload, "there was none");
+        for sender in [Sender::Kernel, Sender::Process(shell)] {
+            assert_eq!(meaning(true, false, false, sender), Hangup::Stop);
+            assert_eq!(meaning(true, true, false, sender), Hangup::Nothing);
+            assert_eq!(meaning(true, false, true, sender), Hangup::Reload, "kill in a shell");
+            assert_eq!(meaning(false, false, false, sender), Hangup::Reload, "no terminal");
         }
-        for asked in [Sender::Process(other), Sender::Process(None)] {
-            for there in [true, false] {
-                assert_eq!(meaning(true, false, there, asked), Hangup::Reload);
-                assert_eq!(meaning(true, true, there, asked), Hangup::Reload);
+        for sender in [Sender::Process(other), Sender::Process(None)] {
+            for has_terminal in [true, false] {
+                assert_eq!(meaning(true, false, has_terminal, sender), Hangup::Reload);
+                assert_eq!(meaning(true, true, has_terminal, sender), Hangup::Reload);
             }
         }
     }

@@ -1,16 +1,21 @@
-//! The bench, the report and the doctor, as processes: what they leave in their folder, what they
-//! say, and that no server outlives them.
+//! `zerohttpd bench`, `report` and `doctor` as processes: their files, their output, and that no
+//! server outlives them.
 
 #[path = "../support/mod.rs"]
 mod support;
 
-// Not all that it can do is needed here.
+// These tests use only a part of this module.
 #[allow(dead_code)]
 #[path = "../faults/fake.rs"]
 mod fake;
 
 mod doctor;
-mod known;
+mod ending;
+mod failing;
+mod peers;
 mod results;
 mod runs;
+mod screen;
 mod stopping;
+mod terminal;
+mod verdicts;

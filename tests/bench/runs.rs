@@ -1,4 +1,4 @@
-//! A bench that is run to its end, or until it is stopped.
+//! Runs benches to their end, or until they are stopped.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,13 +8,16 @@ use serde_json::Value;
 
 use crate::support::TempDir;
 use crate::support::process::{self, Process};
-use crate::support::server::program;
+use crate::support::server::{PROGRAM, program};
 use crate::support::wait_until;
 
-/// What the environment of all that a bench starts says.
+/// The architecture that is measured where any of them would do.
+pub(crate) const ARCH: &str = "epoll";
+
+/// A variable in the environment of every process of a bench.
 const MARK: &str = "ZEROHTTPD_TEST";
 
-/// The folder of a bench, and what it is called in the environment of all its processes.
+/// A bench in a folder of its own, whose path is the value of [`MARK`].
 pub(crate) struct Bench {
     folder: TempDir,
 }
@@ -29,15 +32,18 @@ impl Bench {
         self.folder.join("out")
     }
 
-    fn command(&self, words: &[&str]) -> Command {
-        let mut command = program(&["bench"]);
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
+        self.prepared(program(&["bench"]), words)
+    }
+
+    fn prepared(&self, mut command: Command, words: &[&str]) -> Command {
         command.args(words).arg("--out").arg(self.out());
         command.current_dir(self.folder.path()).env(MARK, self.folder.path());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
-    /// Runs it to its end, after which nothing is left of it.
+    /// Runs the bench to its end, and checks that none of its processes is left.
     #[track_caller]
     pub(crate) fn run(&self, words: &[&str]) -> Output {
         let output = self.command(words).output().expect("the program can be run");
@@ -45,30 +51,44 @@ impl Bench {
         output
     }
 
-    /// Starts it.
     #[track_caller]
     pub(crate) fn start(&self, words: &[&str]) -> Child {
         self.command(words).spawn().expect("the program can be started")
+    }
+
+    /// Has another program, such as nohup(1), start the bench.
+    #[track_caller]
+    pub(crate) fn start_by(&self, starter: &str, words: &[&str]) -> Child {
+        let mut command = Command::new(starter);
+        command.args([PROGRAM, "bench"]).stdin(Stdio::null());
+        self.prepared(command, words).spawn().expect("the program can be started")
     }
 
     /// Waits until none of its processes lives.
     #[track_caller]
     pub(crate) fn await_nothing_left(&self) {
         let assignment = format!("{MARK}={}", self.folder.path().display());
-        let is_left = |one: &Process| one.has_variable(&assignment) && one.lives();
+        let is_left = |process: &Process| process.has_variable(&assignment) && process.lives();
         wait_until("the end of all that a bench has started", || {
             !process::all().iter().any(is_left)
         });
     }
 
-    /// What stands in `results.json`.
+    /// Writes made-up results.
+    #[track_caller]
+    pub(crate) fn write_results(&self, results: &Value) {
+        fs::create_dir_all(self.out()).expect("a folder");
+        fs::write(self.out().join("results.json"), results.to_string()).expect("a file");
+    }
+
+    /// The content of `results.json`.
     #[track_caller]
     pub(crate) fn results(&self) -> Value {
         let text = fs::read(self.out().join("results.json")).expect("results.json");
         serde_json::from_slice(&text).expect("JSON")
     }
 
-    /// What stands in `report.html`.
+    /// The content of `report.html`.
     #[track_caller]
     pub(crate) fn page(&self) -> String {
         fs::read_to_string(self.out().join("report.html")).expect("report.html")
@@ -81,7 +101,7 @@ pub(crate) fn cells(results: &Value) -> &[Value] {
     results["cells"].as_array().expect("cells")
 }
 
-/// All that is said to limit any run of a cell.
+/// The limits that the verdicts on a cell's runs name, such as `store`.
 #[track_caller]
 pub(crate) fn limits(cell: &Value) -> Vec<&str> {
     let runs = cell["runs"].as_array().expect("runs").iter();
@@ -89,8 +109,8 @@ pub(crate) fn limits(cell: &Value) -> Vec<&str> {
     findings.map(|finding| finding["limit"].as_str().expect("a name")).collect()
 }
 
-/// What was said, for a message.
-pub(crate) fn said(output: &Output) -> String {
+/// Exit status, standard output and standard error, for a message.
+pub(crate) fn transcript(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     format!("{:?}\n{}\n{}", output.status, text(&output.stdout), text(&output.stderr))
 }

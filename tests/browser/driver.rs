@@ -1,4 +1,4 @@
-//! A browser that is told what to do, by the protocol of W3C WebDriver: JSON over HTTP.
+//! Drives a browser by W3C WebDriver, a protocol of JSON over HTTP.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -14,10 +14,10 @@ use crate::support::{Client, TempDir, wait_for, wait_until};
 const MISSING: &str = "these tests need chromium and chromedriver: install them \
     (`apt-get install chromium chromium-driver`)";
 
-/// The field in which the protocol keeps the name of an element.
+/// The key of an element's identifier in the protocol.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// What the environment of all its processes says, so that none can be overlooked.
+/// An environment variable that all processes of a browser have, with a value of its own.
 const MARK: &str = "ZEROHTTPD_TEST";
 
 /// A browser with one page. All of its processes end when it is dropped.
@@ -53,7 +53,7 @@ impl Browser {
         browser
     }
 
-    /// Does something, and returns what came of it.
+    /// Sends a command to chromedriver, and returns the value of the answer.
     #[track_caller]
     fn command(&self, method: &str, path: &str, parameters: &Value) -> Value {
         let body = parameters.to_string();
@@ -76,6 +76,7 @@ impl Browser {
         said["value"].take()
     }
 
+    /// Sends a command of this session.
     #[track_caller]
     fn post(&self, path: &str, parameters: &Value) -> Value {
         self.command("POST", &format!("{}{path}", self.session), parameters)
@@ -87,13 +88,13 @@ impl Browser {
         self.post("/url", &json!({ "url": url }));
     }
 
-    /// Loads the page anew, as its button does.
+    /// Loads the page again, as the browser's button does.
     #[track_caller]
     pub(crate) fn reload(&self) {
         self.post("/refresh", &json!({}));
     }
 
-    /// The element that a selector finds.
+    /// The identifier of the first element that a CSS selector matches.
     #[track_caller]
     fn find(&self, selector: &str) -> String {
         let how = json!({ "using": "css selector", "value": selector });
@@ -112,18 +113,20 @@ impl Browser {
         self.post(&format!("/element/{}/click", self.find(selector)), &json!({}));
     }
 
-    /// What an expression is worth on the page.
+    /// The value of a JavaScript expression on the page.
     #[track_caller]
     pub(crate) fn value(&self, expression: &str) -> Value {
         self.post("/execute/sync", &json!({ "script": format!("return {expression}"), "args": [] }))
     }
 
+    /// The value of a JavaScript expression that is a string.
     #[track_caller]
     pub(crate) fn text(&self, expression: &str) -> String {
         text(&self.value(expression))
     }
 
-    /// Waits for a page by the beginning of its title: a click does not.
+    /// Waits until a page is loaded whose title begins with this, as [`click`](Browser::click) does
+    /// not wait.
     #[track_caller]
     pub(crate) fn await_page(&self, title: &str) {
         wait_until(&format!("a page whose title begins with {title:?}"), || {
@@ -132,17 +135,28 @@ impl Browser {
         });
     }
 
-    /// Has the page shown as one that is `dark` or `light`.
+    /// Sets the page's width in pixels, its medium (`screen` or `print`), and the user's colour
+    /// scheme (`dark` or `light`).
     #[track_caller]
-    pub(crate) fn prefer(&self, scheme: &str) {
+    pub(crate) fn emulate(&self, width: u32, media: &str, scheme: &str) {
+        let size =
+            json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false });
+        let command = json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": size });
+        self.post("/goog/cdp/execute", &command);
+        self.emulate_media(media, scheme);
+    }
+
+    /// Sets the page's medium and the user's colour scheme.
+    #[track_caller]
+    pub(crate) fn emulate_media(&self, media: &str, scheme: &str) {
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
-        let parameters = json!({ "media": "screen", "features": features });
+        let parameters = json!({ "media": media, "features": features });
         let command = json!({ "cmd": "Emulation.setEmulatedMedia", "params": parameters });
         self.post("/goog/cdp/execute", &command);
     }
 
-    /// What it logged since it was last asked: `browser` are the page's errors, `performance` the
-    /// network's events.
+    /// The entries of a log since the last call: `browser` has the page's errors, `performance` the
+    /// events of the network.
     #[track_caller]
     pub(crate) fn log(&self, kind: &str) -> Vec<String> {
         let entries = self.post("/se/log", &json!({ "type": kind }));
@@ -151,7 +165,7 @@ impl Browser {
     }
 }
 
-/// Whether it was done, and what was said, once all of it is there.
+/// Whether an answer of chromedriver is a success, and its body; none while it is incomplete.
 fn whole_answer(input: &[u8]) -> Option<(bool, &str)> {
     let (head, body) = std::str::from_utf8(input).ok()?.split_once("\r\n\r\n")?;
     let len = head.lines().find_map(|line| line.strip_prefix("Content-Length:"))?;
@@ -159,7 +173,8 @@ fn whole_answer(input: &[u8]) -> Option<(bool, &str)> {
     Some((head.starts_with("HTTP/1.1 200 "), body.get(..len)?))
 }
 
-/// Nothing that reaches out, and nothing that a container may lack.
+/// A browser that needs no display, sandbox or shared memory, which a container can lack, and that
+/// makes no requests of its own.
 fn capabilities(folder: &TempDir) -> Value {
     let arguments = [
         "--headless=new",
@@ -181,7 +196,6 @@ fn capabilities(folder: &TempDir) -> Value {
     } } })
 }
 
-/// A string of the protocol's.
 #[track_caller]
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("{value} is no string")).to_string()

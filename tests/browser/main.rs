@@ -1,9 +1,10 @@
-//! A real browser, Chromium without a window: it signs the guestbook and seeks in a film, served by
-//! every architecture.
+//! Chromium without a window signs the guestbook and seeks in a film on every architecture, and
+//! shows the report of a bench.
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod driver;
 mod guestbook;
+mod report;
 mod seeking;

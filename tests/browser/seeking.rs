@@ -1,4 +1,4 @@
-//! Seeking in a film: a browser asks for the part that it wants to play.
+//! Seeking in a film: the browser requests a range of the file.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
@@ -8,13 +8,14 @@ use serde_json::Value;
 use crate::driver::Browser;
 use crate::support::{Server, Store, TempDir, architectures, wait_for, wait_until};
 
-/// So long that no browser loads all of it ahead: six minutes, and most of it a hole in the file.
+/// Six minutes, so that the browser does not load all of it in advance. The file is sparse.
 const FILM_BYTES: u32 = 64 * 1024 * 1024;
 
 const PAGE: &str = "<!DOCTYPE html><title>Film</title><link rel=icon href='data:,'>\
     <video src=film.wav preload=auto controls></video>";
 
-/// The head of a film without a picture: 16-bit stereo at 44,100 Hz. It needs no codec.
+/// The header of a WAV file, 16-bit stereo at 44,100 Hz, which a browser plays as a film without a
+/// picture and without a codec.
 fn wav_head() -> Vec<u8> {
     let mut head = Vec::from(*b"RIFF");
     head.extend((FILM_BYTES - 8).to_le_bytes());
@@ -47,23 +48,23 @@ fn a_browser_seeks_in_a_film_of_every_architecture() {
         });
         browser.log("performance");
         browser.value("document.querySelector('video').currentTime = 350");
-        let start = wait_for("an answer with a part of the film", || {
-            browser.log("performance").iter().find_map(|event| part(event))
+        let start = wait_for("an answer with a range of the film", || {
+            browser.log("performance").iter().find_map(|event| range_start(event))
         });
-        assert!(start > u64::from(FILM_BYTES) / 2, "{arch}: the part begins at {start}");
-        wait_until("a film at its new place", || {
+        assert!(start > u64::from(FILM_BYTES) / 2, "{arch}: the range begins at {start}");
+        wait_until("the end of seeking", || {
             browser.value("document.querySelector('video').seeking") == false
         });
         assert_eq!(browser.value("document.querySelector('video').error"), Value::Null, "{arch}");
         browser.open("about:blank");
-        wait_until("parts in the log", || {
+        wait_until("two answers with a range in the access log", || {
             server.output().matches("\"GET /film.wav HTTP/1.1\" 206 ").count() >= 2
         });
     }
 }
 
-/// Where the part of a file begins that an event of the network tells of.
-fn part(event: &str) -> Option<u64> {
+/// The start of the range in an answer 206, if this event of the network reports one.
+fn range_start(event: &str) -> Option<u64> {
     let event: Value = serde_json::from_str(event).expect("JSON");
     let message = &event["message"];
     let response = &message["params"]["response"];

@@ -1,5 +1,5 @@
-//! Faults, drawn at random: processes are killed, stores stand still or start anew, clients
-//! misbehave, the whole server ends and comes back. Whatever a guest was told has to stay true.
+//! Random faults: processes are killed, stores are stopped or restarted, clients misbehave, the
+//! whole server ends and is started again. Nothing that was acknowledged to guests is lost.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,33 +12,32 @@ use rustix::process::Signal;
 
 use crate::guests::{Guests, with_guests};
 use crate::journal::Journal;
-use crate::nuisances;
+use crate::misbehaving;
 use crate::support::process::Process;
 use crate::support::{
     Client, Kind, Server, Store, TempDir, architectures, for_each_pair, wait_until,
 };
 use crate::{duration, seed};
 
-/// Time-outs so short that a client who dawdles does not hold up the run, and so long that a guest
-/// does not run into them on a busy machine.
-const PATIENCE: [&str; 8] =
+/// Short, so that slow clients do not delay the run, and long enough for guests on a busy machine.
+const TIMEOUTS: [&str; 8] =
     ["--header-timeout", "3", "--body-timeout", "3", "--send-timeout", "3", "--grace", "2"];
 
-/// Faults that come in a row, at the most, before everything has to work again.
-const ROW: usize = 4;
+/// The largest number of faults after which everything has to work again.
+const FAULTS_IN_A_ROW: usize = 4;
 
-const BIG: u64 = 64 * 1024 * 1024;
+const BIG_FILE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// A server, its store, and what becomes of them.
-struct Scene<'a> {
+/// A server with its store, guests and misbehaving clients.
+struct Scenario<'a> {
     arch: &'a str,
     root: &'a str,
     address: SocketAddr,
     store: Store,
     server: Server,
     guests: &'a Guests,
-    /// Clients who stay and do nothing good.
-    lodgers: Vec<Client>,
+    /// Misbehaving clients that are still connected.
+    lingering: Vec<Client>,
     rng: &'a mut Rng,
     journal: &'a mut Journal,
 }
@@ -48,41 +47,41 @@ fn random_faults_lose_nothing_and_leave_nothing_behind() {
     let root = TempDir::new();
     root.write("hello.txt", "hello\n");
     let big = File::create(root.join("big.bin")).expect("a file");
-    big.set_len(BIG).expect("a sparse file");
+    big.set_len(BIG_FILE_BYTES).expect("a sparse file");
     let root = root.path().display().to_string();
     for_each_pair(|arch, kind| {
         let seed = seed();
-        let mut journal = Journal::new(format!(
-            "{arch} on {kind:?}: draw the same with ZEROHTTPD_CHAOS_SEED={seed}"
-        ));
-        let place = place(arch, kind);
-        let mut rng = Rng::with_seed(seed.wrapping_add(u64::from(place) << 32));
+        let mut journal =
+            Journal::new(format!("{arch} on {kind:?}: repeat it with ZEROHTTPD_CHAOS_SEED={seed}"));
+        let pair = pair_number(arch, kind);
+        let mut rng = Rng::with_seed(seed.wrapping_add(u64::from(pair) << 32));
         let (store, server) = run(arch, kind, &root, &mut rng, &mut journal);
-        end(store, server);
+        stop_and_check(store, server);
         println!("{arch} on {kind:?}: {}", journal.last());
     });
 }
 
-/// The number of a pair.
-fn place(arch: &str, kind: Kind) -> u8 {
-    let index = architectures().iter().position(|name| name == arch).expect("its place");
+/// A number for each pair of an architecture and a kind of store.
+fn pair_number(arch: &str, kind: Kind) -> u8 {
+    let index = architectures().iter().position(|name| name == arch).expect("its index");
     2 * index as u8 + u8::from(kind == Kind::Redis)
 }
 
-/// An address of the pair's own. A port that one server has left goes to nobody else there, so no
-/// guest can stray to the server of another test.
-fn host(place: u8) -> Ipv4Addr {
+/// An address that only one pair uses. While its server is down, no server of another test can take
+/// its port and answer its guests.
+fn host(pair: u8) -> Ipv4Addr {
     let [low, high, ..] = std::process::id().to_le_bytes();
-    Ipv4Addr::new(127, 1 + high % 200, low, 1 + place)
+    Ipv4Addr::new(127, 1 + high % 200, low, 1 + pair)
 }
 
 fn start(arch: &str, store: &Store, root: &str, address: SocketAddr) -> Server {
     let (host, port) = (address.ip().to_string(), address.port().to_string());
     let words = ["--bind", &host, "--root", root, "--port", &port];
-    Server::start_small(arch, &store.url(), &[&words[..], &PATIENCE].concat())
+    Server::start_small(arch, &store.url(), &[&words[..], &TIMEOUTS].concat())
 }
 
-/// Faults under load until the time is up; then everything works, and is as the guests were told.
+/// Injects faults under load until the time is up. Then everything has to work, and the store has
+/// to hold what was acknowledged to guests.
 fn run(
     arch: &str,
     kind: Kind,
@@ -91,36 +90,37 @@ fn run(
     journal: &mut Journal,
 ) -> (Store, Server) {
     let store = Store::durable(kind);
-    let mut address = SocketAddr::from((host(place(arch, kind)), 0));
+    let mut address = SocketAddr::from((host(pair_number(arch, kind)), 0));
     let server = start(arch, &store, root, address);
     address.set_port(server.port);
-    let mut left = None;
+    let mut remaining = None;
     let guests = with_guests(address, |guests| {
-        let lodgers = Vec::new();
-        let mut scene = Scene { arch, root, address, store, server, guests, lodgers, rng, journal };
-        scene.guests.await_progress();
+        let lingering = Vec::new();
+        let mut scenario =
+            Scenario { arch, root, address, store, server, guests, lingering, rng, journal };
+        scenario.guests.await_progress();
         let began = Instant::now();
         while began.elapsed() < duration() {
-            scene.faults();
+            scenario.faults();
         }
-        left = Some((scene.store, scene.server));
+        remaining = Some((scenario.store, scenario.server));
     });
-    let (store, server) = left.expect("what is left of the scene");
-    server.await_rest();
+    let (store, server) = remaining.expect("the store and the server");
+    server.await_idle();
     guests.check(&store.remarks());
-    journal.note(guests.account());
+    journal.note(guests.summary());
     (store, server)
 }
 
-impl Scene<'_> {
-    /// Some faults in a row, and the way back from them.
+impl Scenario<'_> {
+    /// Injects some faults in a row, and waits until everything works again.
     fn faults(&mut self) {
-        for _ in 0..self.rng.usize(1..=ROW) {
+        for _ in 0..self.rng.usize(1..=FAULTS_IN_A_ROW) {
             self.fault();
             self.guests.await_files(self.rng.usize(..10));
         }
-        self.journal.note(format!("{} clients who stayed leave", self.lodgers.len()));
-        self.lodgers.clear();
+        self.journal.note(format!("{} misbehaving clients leave", self.lingering.len()));
+        self.lingering.clear();
         self.guests.await_progress();
     }
 
@@ -132,7 +132,7 @@ impl Scene<'_> {
             5 => self.end_server(Signal::KILL),
             6..8 => self.restart_store(),
             8..10 => self.freeze_store(),
-            _ => self.have_nuisances(),
+            _ => self.misbehave(),
         }
     }
 
@@ -151,7 +151,7 @@ impl Scene<'_> {
         self.server.servers().into_iter().for_each(Process::kill);
     }
 
-    /// The supervisor ends, by a signal; then another one starts on what it has left.
+    /// Ends the supervisor by a signal, and starts another one with the same store and address.
     fn end_server(&mut self, signal: Signal) {
         self.journal.note(format!("signal {} to the supervisor", signal.as_raw()));
         self.server.supervisor().signal(signal);
@@ -161,7 +161,7 @@ impl Scene<'_> {
         self.server = start(self.arch, &self.store, self.root, self.address);
     }
 
-    /// The store is killed. The embedded one is started again by the supervisor, Redis here.
+    /// Kills the store. The supervisor restarts the embedded one; Redis is restarted here.
     fn restart_store(&mut self) {
         self.journal.note("kill the store");
         match &mut self.store {
@@ -175,38 +175,39 @@ impl Scene<'_> {
         }
     }
 
-    /// The store stands still until some more files are served.
+    /// Stops the store by SIGSTOP until some more files were served.
     fn freeze_store(&mut self) {
         let store = match &self.store {
             Store::Embedded(_) => self.server.store(),
             Store::Redis(redis) => redis.process(),
         };
-        self.journal.note("the store stands still");
+        self.journal.note("SIGSTOP to the store");
         store.signal(Signal::STOP);
         self.guests.await_files(self.rng.usize(1..30));
         store.signal(Signal::CONT);
-        self.journal.note("the store goes on");
+        self.journal.note("SIGCONT to the store");
     }
 
-    fn have_nuisances(&mut self) {
+    fn misbehave(&mut self) {
         for _ in 0..self.rng.usize(1..8) {
-            // Nobody may listen just now.
+            // The server can be down now.
             let Ok(client) = Client::try_connect(self.address) else { continue };
-            let (what, client) = nuisances::call(client, self.rng);
+            let (what, client) = misbehaving::misbehave(client, self.rng);
             self.journal.note(format!("a client {what}"));
-            self.lodgers.extend(client);
+            self.lingering.extend(client);
         }
     }
 }
 
-/// The server stops, and neither a process nor a lock nor a socket of it is left.
-fn end(store: Store, mut server: Server) {
+/// Stops the server, and checks that its processes have ended, and that no process holds its lock
+/// or listens at its socket.
+fn stop_and_check(store: Store, mut server: Server) {
     let status = server.stop();
     assert!(status.success(), "{status}: {}", server.errors());
     if let Store::Embedded(folder) = &store {
         let lock = File::open(folder.join("g.db.lock")).expect("the lock file");
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).expect("a lock that nobody holds");
-        wait_until("a socket at which nobody listens", || {
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).expect("a lock that is free");
+        wait_until("a socket at which no process listens", || {
             UnixStream::connect(store.socket()).is_err()
         });
     }

@@ -1,4 +1,4 @@
-//! Guests who keep coming, whatever happens to the server, and write down what they were told.
+//! Guests: clients that send requests during the faults, and record the answers.
 
 use std::collections::HashSet;
 use std::io::ErrorKind;
@@ -7,30 +7,35 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use crate::nuisances::IN_PASSING;
+use crate::misbehaving;
 use crate::support::client::{is_last, last_request, request, show, signature, visitor};
 use crate::support::script::{Answer, read_answer};
 use crate::support::{Client, wait_for, wait_until};
 
-/// Requests that a reader of files makes on one connection, if it lasts.
-const KEPT: usize = 5;
+/// Requests for a file on one connection.
+const FILES_PER_CONNECTION: usize = 5;
 
-/// What guests were told.
+/// The answers that guests got.
 pub(crate) struct Guests {
     address: SocketAddr,
     /// Remarks that were acknowledged.
     remarks: Mutex<Vec<String>>,
-    /// Remarks that were sent: those that broke off may be kept or not.
+    /// Remarks that were sent. The store can have those whose connection broke, or not.
     sent: Mutex<HashSet<String>>,
+    /// The visitors' numbers.
     numbers: Mutex<Vec<u64>>,
+    /// How many files were served.
     files: AtomicUsize,
+    /// How many requests were answered with 503.
     refused: AtomicUsize,
+    /// How many connections ended without an answer.
     broken: AtomicUsize,
+    /// Answers that no client must get.
     wrong: Mutex<Vec<String>>,
     stop: AtomicBool,
 }
 
-/// Has guests come while something is done.
+/// Runs guests in threads while `meanwhile` runs; panics if one got a wrong answer.
 pub(crate) fn with_guests(address: SocketAddr, meanwhile: impl FnOnce(&Guests)) -> Guests {
     let guests = Guests {
         address,
@@ -50,11 +55,11 @@ pub(crate) fn with_guests(address: SocketAddr, meanwhile: impl FnOnce(&Guests)) 
         for name in ["Ada", "Bob"] {
             scope.spawn(move || guests.repeat(|count| guests.sign(name, count)));
         }
-        // They would go on for ever if this failed.
+        // The guests stop even if this panics.
         let _stop = StopOnDrop(&guests.stop);
         meanwhile(guests);
     });
-    assert_eq!(*list(&guests.wrong), [""; 0], "what no client may be told");
+    guests.assert_no_wrong_answer();
     guests
 }
 
@@ -66,8 +71,8 @@ impl Drop for StopOnDrop<'_> {
     }
 }
 
-fn list<T>(list: &Mutex<T>) -> MutexGuard<'_, T> {
-    list.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Guests {
@@ -75,7 +80,7 @@ impl Guests {
         (0..).take_while(|_| !self.stop.load(Relaxed)).for_each(&mut once);
     }
 
-    /// Connects, as soon as somebody listens; nothing once it is over.
+    /// Connects as soon as a server listens; none if the test ends first.
     fn connect(&self) -> Option<Client> {
         wait_for("a server that listens", || match Client::try_connect(self.address) {
             Ok(client) => Some(Some(client)),
@@ -84,8 +89,8 @@ impl Guests {
         })
     }
 
-    /// The answer to a request, if the connection lasts. One on which nothing comes at all, not
-    /// even its end, is wrong whatever was killed.
+    /// Sends a request: its answer, or none if the connection breaks. A connection on which neither
+    /// an answer nor an end comes is wrong, whatever process was killed.
     fn ask(&self, client: &mut Client, request: &str) -> Option<Answer> {
         client.send(request);
         loop {
@@ -96,14 +101,15 @@ impl Guests {
                 }
                 Ok(None) => {}
                 Err(why) => {
-                    self.complain(format!("{why}: {}", show(&client.input)));
+                    self.record_wrong(format!("{why}: {}", show(&client.input)));
                     return None;
                 }
             }
             match client.read_some(64 * 1024) {
                 Ok(1..) => continue,
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                    self.complain(format!("no answer, and no end, after {}", show(&client.input)));
+                    let input = show(&client.input);
+                    self.record_wrong(format!("neither an answer nor an end, after {input}"));
                 }
                 Ok(0) | Err(_) => {}
             }
@@ -112,18 +118,18 @@ impl Guests {
         }
     }
 
-    fn complain(&self, what: String) {
-        list(&self.wrong).push(what);
+    fn record_wrong(&self, what: String) {
+        lock(&self.wrong).push(what);
     }
 
     fn read_files(&self) {
         let Some(mut client) = self.connect() else { return };
-        for _ in 0..KEPT {
+        for _ in 0..FILES_PER_CONNECTION {
             let asked = request("GET", "/hello.txt");
             let Some(answer) = self.ask(&mut client, &asked) else { return };
             match answer.status {
                 200 if answer.body == b"hello\n" => drop(self.files.fetch_add(1, Relaxed)),
-                _ => return self.complain(format!("a file: {answer:?}")),
+                _ => return self.record_wrong(format!("a file: {answer:?}")),
             }
             if is_last(&answer) {
                 return;
@@ -135,8 +141,8 @@ impl Guests {
         let Some(mut client) = self.connect() else { return };
         if let Some(answer) = self.ask(&mut client, &last_request("/guestbook")) {
             match answer.status {
-                200 => list(&self.numbers).extend(visitor(&answer)),
-                _ => self.refusal(&answer),
+                200 => lock(&self.numbers).extend(visitor(&answer)),
+                _ => self.record_refusal(&answer),
             }
         }
     }
@@ -144,75 +150,75 @@ impl Guests {
     fn sign(&self, name: &str, count: usize) {
         let Some(mut client) = self.connect() else { return };
         let (remark, kept) = (format!("r{count}"), format!("r{count} - {name}"));
-        list(&self.sent).insert(kept.clone());
+        lock(&self.sent).insert(kept.clone());
         if let Some(answer) = self.ask(&mut client, &signature(name, &remark)) {
             match answer.status {
-                303 => list(&self.remarks).push(kept),
-                _ => self.refusal(&answer),
+                303 => lock(&self.remarks).push(kept),
+                _ => self.record_refusal(&answer),
             }
         }
     }
 
-    /// The guestbook may say 503, and when to come again; nothing else.
-    fn refusal(&self, answer: &Answer) {
-        let retry = answer.field("Retry-After").is_ok_and(|field| field.is_some());
-        if answer.status == 503 && retry {
+    /// Counts a 503 with Retry-After, the only answer by which the guestbook can refuse a request.
+    fn record_refusal(&self, answer: &Answer) {
+        let has_retry = answer.field("Retry-After").is_ok_and(|field| field.is_some());
+        if answer.status == 503 && has_retry {
             self.refused.fetch_add(1, Relaxed);
         } else {
-            self.complain(format!("{} {}", answer.status, show(&answer.body)));
+            self.record_wrong(format!("{} {}", answer.status, show(&answer.body)));
         }
     }
 
-    /// Waits until so many more files were read, whatever becomes of the guestbook.
+    /// Waits until `more` files were served; the guestbook need not work meanwhile.
     #[track_caller]
     pub(crate) fn await_files(&self, more: usize) {
         let enough = self.files.load(Relaxed) + more;
         wait_until("files that are served", || {
-            self.assert_all_is_well();
+            self.assert_no_wrong_answer();
             self.files.load(Relaxed) >= enough
         });
     }
 
-    /// Waits until every kind of guest was served a few more times.
+    /// Waits until visits, remarks and files were each served three more times.
     #[track_caller]
     pub(crate) fn await_progress(&self) {
         let served =
-            || [list(&self.numbers).len(), list(&self.remarks).len(), self.files.load(Relaxed)];
+            || [lock(&self.numbers).len(), lock(&self.remarks).len(), self.files.load(Relaxed)];
         let before = served();
         wait_until("visits, remarks and files that are served", || {
-            self.assert_all_is_well();
+            self.assert_no_wrong_answer();
             served().iter().zip(before).all(|(now, before)| *now >= before + 3)
         });
     }
 
     #[track_caller]
-    fn assert_all_is_well(&self) {
-        assert_eq!(*list(&self.wrong), [""; 0], "what no client may be told");
+    fn assert_no_wrong_answer(&self) {
+        assert_eq!(*lock(&self.wrong), [""; 0], "answers that no client must get");
     }
 
-    /// Each acknowledged remark is kept once, no other one twice, and none that nobody has sent; no
-    /// number was given to two visitors.
+    /// Checks that the store holds each acknowledged remark, none twice, and none that was not
+    /// sent, and that no two visitors got the same number.
     #[track_caller]
     pub(crate) fn check(&self, store: &[String]) {
-        let ours: Vec<_> = store.iter().filter(|remark| *remark != IN_PASSING).collect();
+        let ours: Vec<_> = store.iter().filter(|remark| *remark != misbehaving::REMARK).collect();
         let kept: HashSet<_> = ours.iter().copied().collect();
         assert_eq!(kept.len(), ours.len(), "a remark is kept twice");
-        let (remarks, sent) = (list(&self.remarks), list(&self.sent));
+        let (remarks, sent) = (lock(&self.remarks), lock(&self.sent));
         let lost: Vec<_> = remarks.iter().filter(|remark| !kept.contains(remark)).collect();
-        assert!(lost.is_empty(), "{} were acknowledged and lost, such as {}", lost.len(), lost[0]);
+        assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
         let unsent: Vec<_> = kept.iter().filter(|remark| !sent.contains(**remark)).collect();
-        assert!(unsent.is_empty(), "kept, and never sent: {unsent:?}");
-        let numbers = list(&self.numbers);
+        assert!(unsent.is_empty(), "stored, but never sent: {unsent:?}");
+        let numbers = lock(&self.numbers);
         let distinct: HashSet<_> = numbers.iter().collect();
         assert_eq!(distinct.len(), numbers.len(), "a number was given twice");
     }
 
-    /// What was told, in a line.
-    pub(crate) fn account(&self) -> String {
+    /// The numbers of answers of each kind, in a line.
+    pub(crate) fn summary(&self) -> String {
         format!(
-            "{} remarks, {} visits, {} files, {} told to come again, {} broken off",
-            list(&self.remarks).len(),
-            list(&self.numbers).len(),
+            "{} remarks, {} visits, {} files, {} refused with 503, {} connections broken",
+            lock(&self.remarks).len(),
+            lock(&self.numbers).len(),
             self.files.load(Relaxed),
             self.refused.load(Relaxed),
             self.broken.load(Relaxed)

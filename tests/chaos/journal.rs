@@ -1,9 +1,9 @@
-//! What was done in a run, for whoever has to find out why it failed.
+//! A journal of what a run does.
 
 use std::thread;
 use std::time::Instant;
 
-/// Notes of one run, printed if it fails.
+/// Notes with their times. They are printed if the test panics.
 pub(crate) struct Journal {
     title: String,
     began: Instant,

@@ -1,10 +1,10 @@
-//! Long runs: random faults under load, and rounds of load that have to leave nothing behind.
+//! Random faults under load, and rounds of load after which a server holds no more resources.
 //!
-//! Short unless the environment says otherwise:
+//! Two environment variables change the runs, which otherwise are short:
 //!
 //! ```text
-//! ZEROHTTPD_CHAOS_SECONDS=300   how long each of them goes on, about
-//! ZEROHTTPD_CHAOS_SEED=7        what the faults are drawn from; a run that fails says its own
+//! ZEROHTTPD_CHAOS_SECONDS=300   about how long each run takes
+//! ZEROHTTPD_CHAOS_SEED=7        the seed of the random numbers; a run that fails prints its seed
 //! ```
 
 #[path = "../support/mod.rs"]
@@ -13,18 +13,18 @@ mod support;
 mod faults;
 mod guests;
 mod journal;
-mod nuisances;
+mod misbehaving;
 mod soak;
 
 use std::env;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// How long a run takes unless told otherwise, and what it is drawn from.
+/// The defaults of these variables.
 const SECONDS: u64 = 12;
 const SEED: u64 = 1;
 
-/// How long each run goes on.
+/// About how long each run takes.
 fn duration() -> Duration {
     Duration::from_secs(variable("ZEROHTTPD_CHAOS_SECONDS").unwrap_or(SECONDS))
 }
@@ -33,7 +33,7 @@ fn seed() -> u64 {
     variable("ZEROHTTPD_CHAOS_SEED").unwrap_or(SEED)
 }
 
-/// A setting from the environment. One that can't be read is a mistake, not a default.
+/// A number from the environment, if the variable is set; panics if it is not a number.
 fn variable<T: FromStr>(name: &str) -> Option<T> {
     let text = env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name} is {text:?}; it has to be a number")))

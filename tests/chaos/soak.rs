@@ -1,5 +1,5 @@
-//! Round after round of mixed load, each of which has to leave a server as it found it: the same
-//! processes, threads and descriptors, and no more memory.
+//! Rounds of mixed load. After each, a server must have the same processes, threads and descriptors
+//! as before, and no more memory.
 
 use std::thread;
 use std::time::Instant;
@@ -9,39 +9,40 @@ use fastrand::Rng;
 use crate::journal::Journal;
 use crate::support::client::{is_last, request, signature};
 use crate::support::process::Process;
-use crate::support::server::Census;
+use crate::support::resources::Resources;
 use crate::support::{Client, Kind, ONE_AT_A_TIME, Server, Store, TempDir, for_each_pair, pattern};
-use crate::{duration, nuisances, seed};
+use crate::{duration, misbehaving, seed};
 
 /// Connections that each client makes in a round.
 const CONNECTIONS: usize = 8;
 
-/// Requests to a connection, at the most.
+/// The largest number of requests on a connection.
 const REQUESTS: usize = 12;
 
-/// Clients at a time.
+/// Clients at the same time.
 const CLIENTS: u64 = 4;
 
-/// Rounds that are not measured: memory that is used for the first time is no leak.
+/// Rounds before the measurement: memory that is used for the first time is no leak.
 const WARM_UP: usize = 2;
 
-/// Rounds that are, at the least.
+/// The smallest number of rounds that are measured.
 const ROUNDS: usize = 2;
 
-/// What memory may grow by after the first rounds: an allocator takes it from the kernel in steps,
-/// and a process or thread that had not served yet touches its own for the first time.
+/// How much memory can grow after the first rounds: an allocator takes memory from the kernel in
+/// steps, and a process or thread that serves for the first time touches its own memory only then.
 const GROWTH_BYTES: u64 = 512 * 1024;
 
-/// Connections to the store that a pool may open as it goes.
-const STORE_LINES: usize = 16;
+/// How many connections to the store a pool can open during the measurement.
+const STORE_CONNECTIONS: usize = 16;
 
-/// What a server holds at rest.
-struct Held {
-    census: Census,
-    /// Sockets that are not clients': those that listen, and connections to the store.
+/// What a server holds while it has no client.
+struct Usage {
+    resources: Resources,
+    /// Listening sockets, and connections to the store.
     sockets: usize,
-    /// Memory, the store's apart.
+    /// Heap and stacks of all processes but the embedded store.
     server_bytes: u64,
+    /// Heap and stacks of the embedded store.
     store_bytes: u64,
 }
 
@@ -57,28 +58,28 @@ fn rounds_of_mixed_load_leave_nothing_behind() {
         let server = Server::start_small(arch, &store.url(), &words);
         let mut journal = Journal::new(format!("{arch} on {kind:?}, seed {}", seed()));
         let began = Instant::now();
-        let mut first: Option<Held> = None;
+        let mut first: Option<Usage> = None;
         let mut rounds = 0;
         while rounds < WARM_UP + ROUNDS || began.elapsed() < duration() {
             round(&server, arch, rounds);
             rounds += 1;
-            let held = Held::of(&server);
-            journal.note(held.line());
+            let usage = Usage::measure(&server);
+            journal.note(usage.summary());
             match &first {
-                Some(first) => held.assert_no_more_than(first),
-                None if rounds == WARM_UP => first = Some(held),
+                Some(first) => usage.assert_no_more_than(first),
+                None if rounds == WARM_UP => first = Some(usage),
                 None => {}
             }
         }
         println!("{arch} on {kind:?}: {rounds} rounds, {}", journal.last());
-        assert!(store.visitor_count() > 0 && !store.remarks().is_empty(), "a load on the store");
+        assert!(store.visitor_count() > 0 && !store.remarks().is_empty(), "the store was used");
         if kind == Kind::Embedded {
             assert_eq!(server.servers().len() + 1, server.supervisor().children().len());
         }
     });
 }
 
-/// All kinds of clients, several at a time where a server can have them.
+/// One round of load: [`CLIENTS`] at the same time, or one if the server serves one at a time.
 fn round(server: &Server, arch: &str, number: usize) {
     let clients = if arch == ONE_AT_A_TIME { 1 } else { CLIENTS };
     thread::scope(|scope| {
@@ -93,8 +94,8 @@ fn round(server: &Server, arch: &str, number: usize) {
 fn connection(server: &Server, rng: &mut Rng) {
     let mut client = server.client();
     if rng.u8(..4) == 0 {
-        // Whoever would stay is of no use here: it goes at once.
-        drop(nuisances::call(client, rng));
+        // Dropping it closes the connection of a client that is still connected.
+        drop(misbehaving::misbehave(client, rng));
         return;
     }
     for _ in 0..rng.usize(1..=REQUESTS) {
@@ -104,7 +105,8 @@ fn connection(server: &Server, rng: &mut Rng) {
     }
 }
 
-/// One request, and the answer that it has to get; whether there may be another.
+/// Sends a random request, and checks the status of the answer. Returns whether the connection
+/// stays open.
 fn ask(client: &mut Client, rng: &mut Rng) -> bool {
     let with = |field: &str| format!("GET /big.bin HTTP/1.1\r\nHost: x\r\n{field}\r\n\r\n");
     let (asked, status) = match rng.u8(..14) {
@@ -126,15 +128,15 @@ fn ask(client: &mut Client, rng: &mut Rng) -> bool {
     !is_last(&answer)
 }
 
-impl Held {
-    fn of(server: &Server) -> Held {
-        let census = server.await_rest();
+impl Usage {
+    fn measure(server: &Server) -> Usage {
+        let resources = server.await_idle();
         let (stores, servers): (Vec<_>, Vec<_>) =
             server.processes().into_iter().partition(|process| process.is_store());
         let sockets = servers.iter().flat_map(|process| process.descriptors());
         let bytes = |processes: &[Process]| processes.iter().map(|process| process.memory()).sum();
-        Held {
-            census,
+        Usage {
+            resources,
             sockets: sockets.filter(|target| target.starts_with("socket:")).count(),
             server_bytes: bytes(&servers),
             store_bytes: bytes(&stores),
@@ -142,22 +144,22 @@ impl Held {
     }
 
     #[track_caller]
-    fn assert_no_more_than(&self, first: &Held) {
-        assert_eq!(self.census, first.census);
-        assert!(self.sockets <= first.sockets + STORE_LINES, "{} sockets", self.sockets);
+    fn assert_no_more_than(&self, first: &Usage) {
+        assert_eq!(self.resources, first.resources);
+        assert!(self.sockets <= first.sockets + STORE_CONNECTIONS, "{} sockets", self.sockets);
         for (now, before) in
             [(self.server_bytes, first.server_bytes), (self.store_bytes, first.store_bytes)]
         {
-            assert!(now <= before + GROWTH_BYTES, "{now} bytes of memory, after {before}");
+            assert!(now <= before + GROWTH_BYTES, "memory grew from {before} to {now} bytes");
         }
     }
 
-    fn line(&self) -> String {
+    fn summary(&self) -> String {
         format!(
-            "{} processes, {} threads, {} descriptors and {} sockets, {} KiB and the store {} KiB",
-            self.census.processes,
-            self.census.threads,
-            self.census.descriptors.values().sum::<usize>(),
+            "{} processes, {} threads, {} descriptors, {} sockets; {} KiB, and the store {} KiB",
+            self.resources.processes,
+            self.resources.threads,
+            self.resources.descriptors.values().sum::<usize>(),
             self.sockets,
             self.server_bytes / 1024,
             self.store_bytes / 1024

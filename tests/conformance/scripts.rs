@@ -1,25 +1,21 @@
 //! Every script against every architecture, on both kinds of store.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::thread;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use libtest_mimic::Trial;
+
+use crate::support::cases::{pairs, store_name, test, trial};
 use crate::support::client::show;
 use crate::support::script::{self, Case, End};
-use crate::support::{
-    Client, ONE_AT_A_TIME, Server, Store, for_each_architecture, for_each_pair, package,
-};
-
-/// Clients of one server at a time.
-const CLIENTS: usize = 6;
+use crate::support::{Client, Kind, ONE_AT_A_TIME, Server, Store, package};
 
 fn cases() -> Vec<Case> {
     script::load(&package().join("tests/scripts"))
 }
 
-/// Runs a case; what came in each round.
+/// Runs a case: the bytes that were received in each round.
 fn run(client: &mut Client, case: &Case) -> Result<Vec<Vec<u8>>, String> {
-    let mut came = Vec::new();
+    let mut received = Vec::new();
     for (index, round) in case.rounds.iter().enumerate() {
         client.send(&round.send);
         if round.then_shut {
@@ -33,25 +29,75 @@ fn run(client: &mut Client, case: &Case) -> Result<Vec<Vec<u8>>, String> {
                 Err(e) => return Err(format!("{e} after {:?}", show(&client.input))),
             }
         }
-        came.push(std::mem::take(&mut client.input));
+        received.push(std::mem::take(&mut client.input));
     }
-    Ok(came)
+    Ok(received)
 }
 
-/// Runs and judges a case on a connection of its own.
-fn pass(server: &Server, case: &Case) -> Result<Vec<Vec<u8>>, String> {
-    let judged = run(&mut server.client(), case).and_then(|came| {
-        came.iter().enumerate().try_for_each(|(index, bytes)| case.judge(index, bytes))?;
-        Ok(came)
+/// Runs and judges a case on a connection of its own: the bytes that were received in each round.
+fn run_and_judge(server: &Server, case: &Case) -> Result<Vec<Vec<u8>>, String> {
+    let judged = run(&mut server.client(), case).and_then(|received| {
+        received.iter().enumerate().try_for_each(|(index, bytes)| case.judge(index, bytes))?;
+        Ok(received)
     });
     judged.map_err(|why| format!("{} ({}): {why}", case.place, case.name))
 }
 
-fn report(failures: &[String]) {
-    assert!(failures.is_empty(), "{} cases failed:\n{}", failures.len(), failures.join("\n"));
+/// A server that cases share, and that many use at the same time. It is started for the first case
+/// and stopped after the last.
+struct SharedServer {
+    arch: &'static str,
+    kind: Kind,
+    started: OnceLock<(Server, Store)>,
+    /// Held during cases that cannot run at the same time.
+    exclusive: Mutex<()>,
 }
 
-/// An answer without what may differ: the date, and whether the connection goes on.
+impl SharedServer {
+    fn assert_passes(&self, case: &Case) {
+        let (server, _) = self.started.get_or_init(|| {
+            let store = Store::new(self.kind);
+            (Server::start(self.arch, &store.url(), &[]), store)
+        });
+        // A case that signs expects its remark on the first page: other remarks must not push it
+        // off. A server of one client at a time closes an idle connection when the next client
+        // waits.
+        let mut answers = case.rounds.iter().flat_map(|round| &round.answers);
+        let is_exclusive =
+            answers.any(|answer| answer.statuses.contains(&303)) || self.arch == ONE_AT_A_TIME;
+        let lock =
+            is_exclusive.then(|| self.exclusive.lock().unwrap_or_else(PoisonError::into_inner));
+        let result = run_and_judge(server, case);
+        drop(lock);
+        result.unwrap_or_else(|why| panic!("{why}"));
+    }
+}
+
+/// A test for each case on each pair: `scripts::ranges::a_range_of_a_file::epoll::embedded`.
+pub(crate) fn trials() -> Vec<Trial> {
+    let cases: Vec<_> = cases().into_iter().map(Arc::new).collect();
+    let trials_of_pair = |(arch, kind)| {
+        let (started, exclusive) = (OnceLock::new(), Mutex::new(()));
+        let shared = Arc::new(SharedServer { arch, kind, started, exclusive });
+        let trial_of_case = |case: &Arc<Case>| {
+            let (case, shared) = (Arc::clone(case), Arc::clone(&shared));
+            let name = format!("{}::{arch}::{}", test_name(&case), store_name(kind));
+            trial(name, move || shared.assert_passes(&case))
+        };
+        cases.iter().map(trial_of_case).collect::<Vec<_>>()
+    };
+    pairs().flat_map(trials_of_pair).collect()
+}
+
+/// The name of a case as a test: its script, and the words of its own name.
+fn test_name(case: &Case) -> String {
+    let (script, _) = case.place.split_once('.').unwrap_or_default();
+    let words = case.name.split(|c: char| !c.is_ascii_alphanumeric());
+    let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+    format!("scripts::{script}::{}", words.join("_").to_lowercase())
+}
+
+/// Received bytes without the fields that differ between servers: Date and Connection.
 fn comparable(bytes: &[u8]) -> Vec<u8> {
     let may_differ =
         |line: &&[u8]| line.starts_with(b"Date: ") || line.starts_with(b"Connection: ");
@@ -63,88 +109,42 @@ fn comparable(bytes: &[u8]) -> Vec<u8> {
         .collect()
 }
 
-/// What the first server sent for each case, which all others have to send too. Each has a new
-/// store and the same visitors in the same order, so that even the visitors' numbers are the same.
-#[derive(Default)]
-struct Transcript(Mutex<Option<Vec<Vec<u8>>>>);
+/// The bytes that the first server sent for each case. All others have to send the same: each has
+/// an empty store and gets the same requests in the same order, so even visitors' numbers are
+/// equal.
+static TRANSCRIPT: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
 
-impl Transcript {
-    fn compare(&self, cases: &[Case], sent: Vec<Vec<u8>>) {
-        let mut first = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let expected = first.get_or_insert_with(|| sent.clone());
-        for ((case, sent), expected) in cases.iter().zip(&sent).zip(expected) {
-            assert!(
-                sent == expected,
-                "{} ({}): sent\n{}\nwhere another architecture sent\n{}",
-                case.place,
-                case.name,
-                sent.escape_ascii(),
-                expected.escape_ascii()
-            );
-        }
+test!(Pair, all_architectures_send_the_same_bytes);
+fn all_architectures_send_the_same_bytes(arch: &str, kind: Kind) {
+    let store = Store::new(kind);
+    let server = Server::start(arch, &store.url(), &[]);
+    let cases = cases();
+    let sent = |case| run_and_judge(&server, case).map(|received| comparable(&received.concat()));
+    let sent: Result<Vec<_>, _> = cases.iter().map(sent).collect();
+    let sent = sent.unwrap_or_else(|why| panic!("{why}"));
+    let expected = TRANSCRIPT.get_or_init(|| sent.clone());
+    for ((case, sent), expected) in cases.iter().zip(&sent).zip(expected) {
+        assert!(
+            sent == expected,
+            "{} ({}): sent\n{}\nwhere another architecture sent\n{}",
+            case.place,
+            case.name,
+            sent.escape_ascii(),
+            expected.escape_ascii()
+        );
     }
 }
 
-#[test]
-fn every_script_passes_and_all_architectures_send_the_same_bytes() {
+test!(Architecture, all_scripts_pass_with_all_ablations);
+fn all_scripts_pass_with_all_ablations(arch: &str) {
+    let ablations = ["--read-bytes", "1", "--sends", "many", "--store-connection", "per-request"];
+    let store = Store::embedded();
+    let server = Server::start(arch, &store.url(), &ablations);
+    // In these cases, a client sends further bytes after a request with `Connection: close`. A
+    // server that reads single bytes closes before it has read them, so the client gets a reset.
+    let is_run = |case: &&Case| !case.name.starts_with("nothing is answered after");
     let cases = cases();
-    let transcript = Transcript::default();
-    for_each_pair(|arch, kind| {
-        let store = Store::new(kind);
-        let server = Server::start(arch, &store.url(), &[]);
-        let mut failures = Vec::new();
-        let mut sent = Vec::new();
-        for case in &cases {
-            match pass(&server, case) {
-                Ok(came) => sent.push(comparable(&came.concat())),
-                Err(why) => failures.push(why),
-            }
-        }
-        report(&failures);
-        transcript.compare(&cases, sent);
-    });
-}
-
-#[test]
-fn the_habits_of_2019_change_nothing_that_a_client_gets() {
-    let mut cases = cases();
-    // A client that said "close" is believed. One that sends more nevertheless is reset if that was
-    // not read, as it is where bytes are read one by one.
-    cases.retain(|case| !case.name.starts_with("nothing is answered after"));
-    let habits = ["--read-bytes", "1", "--sends", "many", "--store-connection", "per-request"];
-    for_each_architecture(|arch| {
-        let store = Store::embedded();
-        let server = Server::start(arch, &store.url(), &habits);
-        let failures: Vec<_> = cases.iter().filter_map(|case| pass(&server, case).err()).collect();
-        report(&failures);
-    });
-}
-
-#[test]
-fn every_script_passes_beside_others() {
-    let mut cases = cases();
-    // A case that signs looks for its remark among the newest: others must not push it away.
-    cases.retain(|case| {
-        let answers = case.rounds.iter().flat_map(|round| &round.answers);
-        !answers.into_iter().any(|answer| answer.statuses.contains(&303))
-    });
-    for_each_pair(|arch, kind| {
-        // An idle client makes room for the next one there, and is told so: no script can pass.
-        if arch == ONE_AT_A_TIME {
-            return;
-        }
-        let store = Store::new(kind);
-        let server = Server::start(arch, &store.url(), &[]);
-        let next = AtomicUsize::new(0);
-        let failures = Mutex::new(Vec::new());
-        let work = || {
-            while let Some(case) = cases.get(next.fetch_add(1, Relaxed)) {
-                if let Err(why) = pass(&server, case) {
-                    failures.lock().expect("a list").push(why);
-                }
-            }
-        };
-        thread::scope(|scope| (0..CLIENTS).for_each(|_| drop(scope.spawn(work))));
-        report(&failures.into_inner().expect("a list"));
-    });
+    let failed = cases.iter().filter(is_run).filter_map(|case| run_and_judge(&server, case).err());
+    let failed: Vec<_> = failed.collect();
+    assert!(failed.is_empty(), "{} cases failed:\n{}", failed.len(), failed.join("\n"));
 }

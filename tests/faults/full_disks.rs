@@ -1,45 +1,46 @@
-//! Disks that are full: under the log, and under the embedded store.
+//! Full disks, for the log and for the embedded store.
+
+use std::process::Stdio;
 
 use rustix::process::Signal;
 
+use crate::support::cases::test;
 use crate::support::strace::{Injection, is_allowed};
-use crate::support::{Server, Store, for_each, for_each_architecture, wait_until};
+use crate::support::{Server, Store, TempDir, for_each, wait_until};
 
-#[test]
-fn a_log_that_finds_its_disk_full_holds_up_nobody_and_counts_what_it_lost() {
-    for_each_architecture(|arch| {
-        let store = Store::embedded();
-        let mut server = Server::start(arch, &store.url(), &["--log-file", "/dev/full"]);
-        let mut client = server.client();
-        for number in 1..=100 {
-            assert_eq!(client.get("/hello.txt").status, 200);
-            assert_eq!(client.visit(), number);
-        }
-        drop(client);
-        server.supervisor().signal(Signal::INT);
-        server.wait();
-        let said = server.errors();
-        assert!(said.contains("200 lines lost"), "{said}");
-        // A few lines at the start, a few at the end, and none for each that was lost.
-        assert!(said.lines().count() < 20, "{said}");
-    });
+test!(Architecture, a_log_on_a_full_disk_blocks_nothing_and_counts_lost_lines);
+fn a_log_on_a_full_disk_blocks_nothing_and_counts_lost_lines(arch: &str) {
+    let store = Store::embedded();
+    let mut server = Server::start(arch, &store.url(), &["--log-file", "/dev/full"]);
+    let mut client = server.client();
+    for number in 1..=100 {
+        assert_eq!(client.get("/hello.txt").status, 200);
+        assert_eq!(client.visit(), number);
+    }
+    drop(client);
+    server.supervisor().signal(Signal::INT);
+    server.wait();
+    let said = server.errors();
+    assert!(said.contains("200 lines lost"), "{said}");
+    // There are a few lines at the start and at the end, and not one for each lost line.
+    assert!(said.lines().count() < 20, "{said}");
 }
 
-/// What a disk says of a database that grows, by the calls with which it does.
-const TROUBLES: [(&str, &str); 3] = [
+/// Calls by which a database grows, and the errors with which they fail.
+const FAILURES: [(&str, &str); 3] = [
     ("pwrite64,pwritev,ftruncate,fallocate", "ENOSPC"),
     ("fdatasync,fsync", "EIO"),
     ("pwrite64,pwritev", "EIO"),
 ];
 
-#[test]
-fn a_store_that_finds_its_disk_full_refuses_what_it_cannot_keep_and_recovers() {
+test!(Once, a_store_on_a_full_disk_refuses_remarks_and_recovers);
+fn a_store_on_a_full_disk_refuses_remarks_and_recovers() {
     if !is_allowed() {
         return;
     }
     for_each(
-        &TROUBLES,
-        |trouble| format!("{trouble:?}"),
+        &FAILURES,
+        |failure| format!("{failure:?}"),
         |(calls, errno)| {
             let store = Store::embedded();
             let server = Server::start("epoll", &store.url(), &[]);
@@ -56,15 +57,48 @@ fn a_store_that_finds_its_disk_full_refuses_what_it_cannot_keep_and_recovers() {
             drop(injection);
             let errors = server.errors();
             assert!((1..6).contains(&(errors.lines().count() - said)), "{errors}");
-            wait_until("a store that has room again", || {
+            wait_until("a store that works again", || {
                 server.client().sign("Ada", "after").status == 303
             });
             assert!(server.client().visit() > 0);
             let mut remarks = store.remarks();
             remarks.dedup();
-            // What a disk may have kept although it said that it had not is another matter.
+            // A failed write can have reached the disk.
             remarks.retain(|remark| remark != "lost - Ada");
             assert_eq!(remarks, ["before - Ada", "after - Ada"]);
         },
     );
+}
+
+/// The limit on the size of a file, in blocks of 512 bytes.
+const BLOCKS: usize = 1024;
+
+test!(Architecture, the_file_size_limit_costs_lines_and_remarks_but_no_process);
+/// A process that reaches the limit on the size of files (`RLIMIT_FSIZE`) gets SIGXFSZ, which would
+/// kill it. It has to treat the limit as a full disk.
+fn the_file_size_limit_costs_lines_and_remarks_but_no_process(arch: &str) {
+    let (store, folder) = (Store::embedded(), TempDir::new());
+    let log = folder.join("log").display().to_string();
+    folder.write("log", vec![b'\n'; (BLOCKS - 1) * 512]);
+    let script = format!("ulimit -f {BLOCKS}; exec \"$0\" \"$@\"");
+    let words = ["--access-log", "common", "--log-file", &log];
+    let case = (arch, &store.url()[..], &words[..]);
+    let mut server = Server::start_in_shell(&script, Stdio::null(), case);
+    let processes = (server.servers(), server.store());
+    let mut client = server.client();
+    for _ in 0..50 {
+        assert_eq!(client.get("/hello.txt").status, 200);
+    }
+    drop(client);
+    let remark = "r".repeat(1000);
+    let statuses = (0..1000).map(|_| server.client().sign("Ada", &remark).status);
+    let refused = statuses.into_iter().find(|status| *status != 303);
+    assert_eq!(refused, Some(503), "the store's file has reached the limit");
+    assert_eq!(server.client().get("/hello.txt").status, 200);
+    assert_eq!((server.servers(), server.store()), processes, "{}", server.errors());
+    server.supervisor().signal(Signal::INT);
+    assert_eq!(server.wait().code(), Some(0));
+    let said = server.errors();
+    assert!(said.contains("can't write to the log: File too large"), "{said}");
+    assert!(said.contains("lines lost") && !said.contains("killed by"), "{said}");
 }

@@ -1,23 +1,26 @@
-//! System calls that fail: the machine is short of descriptors or memory, or a signal interrupts.
+//! System calls that fail, as the machine is short of descriptors or memory, or as a signal
+//! interrupts them.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
 
+use crate::support::cases::test;
 use crate::support::client::{last_request, signature};
 use crate::support::process::Process;
 use crate::support::strace::{Injection, is_allowed, is_injected};
 use crate::support::{Client, Server, Store, TempDir, for_each_architecture, pattern, wait_until};
 
-/// Failures of each kind that are waited for.
+/// How many failures of each kind a test waits for.
 const ENOUGH: usize = 3;
 
-/// Clients who come while calls fail, at the most.
+/// The largest number of clients that connect while calls fail.
 const GUESTS: usize = 40;
 
-/// Calls in which a process may wait.
+/// Calls in which a process can wait.
 const WAITS: &str = "poll,ppoll,epoll_wait,epoll_pwait,epoll_pwait2";
 
-/// What may be short, at which calls. All errors are in the manual pages of the calls.
+/// Calls, and errors by which they report a shortage. The manual pages of the calls list the
+/// errors.
 const SHORTAGES: [(&str, &str); 16] = [
     ("recvfrom", "ENOMEM"),
     ("recvmsg", "ENOMEM"),
@@ -33,15 +36,28 @@ const SHORTAGES: [(&str, &str); 16] = [
     ("connect", "EAGAIN"),
     ("epoll_ctl", "ENOMEM"),
     ("epoll_ctl", "ENOSPC"),
-    // Once in each process, as it is by poll too that it waits for memory to come back.
+    // Only the first call of each process fails, as the process waits for memory by poll as well.
     ("poll,ppoll", "ENOMEM:when=1"),
     (CLONE, "EAGAIN"),
 ];
 
-/// Without these there is neither a new process nor a new thread.
+/// Errors of accept4(2), and their texts in messages. Only the first four are shortages; a firewall
+/// or a security module can cause others.
+const ACCEPT_ERRORS: [(&str, &str); 8] = [
+    ("EMFILE", "Too many open files"),
+    ("ENFILE", "Too many open files in system"),
+    ("ENOBUFS", "No buffer space"),
+    ("ENOMEM", "Cannot allocate memory"),
+    ("EPERM", "Operation not permitted"),
+    ("EOPNOTSUPP", "Operation not supported"),
+    ("ENETDOWN", "Network is down"),
+    ("EIO", "Input/output error"),
+];
+
+/// The calls that create a process or a thread.
 const CLONE: &str = "clone,clone3";
 
-/// A root with a file for each way of sending: from memory, and from the disk.
+/// A root with a file that is sent from memory, and one that is sent from the disk.
 fn site() -> TempDir {
     let root = TempDir::new();
     root.write("hello.txt", "hello\n");
@@ -52,7 +68,7 @@ fn site() -> TempDir {
 fn start(arch: &str, store: &Store, root: &TempDir) -> Server {
     let root = root.path().display().to_string();
     let server = Server::start_small(arch, &store.url(), &["--root", &root]);
-    server.await_rest();
+    server.await_idle();
     server
 }
 
@@ -63,101 +79,100 @@ fn serving(server: &Server) -> Vec<Process> {
     processes
 }
 
-/// Everything is as it should be, for clients who come now.
+/// Checks that new clients get files and the guestbook.
 #[track_caller]
 fn assert_serves(server: &Server) {
     assert_eq!(server.client().get("/hello.txt").body, b"hello\n");
     assert_eq!(server.client().get("/big.bin").body.len(), 300_000);
-    // A store that could not be reached is tried again a little later.
-    wait_until("a guestbook that is back", || {
+    // A server tries a store that it could not reach again a little later.
+    wait_until("a guestbook that works again", || {
         server.client().get("/guestbook").status == 200
             && server.client().sign("Ada", "back").status == 303
     });
 }
 
-#[test]
-fn without_room_to_accept_clients_wait_in_the_queue_and_nobody_spins() {
+test!(Architecture, while_accept_fails_clients_wait_in_the_queue_and_no_process_spins);
+fn while_accept_fails_clients_wait_in_the_queue_and_no_process_spins(arch: &str) {
     if !is_allowed() {
         return;
     }
     let root = site();
-    for_each_architecture(|arch| {
-        let store = Store::embedded();
-        let server = start(arch, &store, &root);
-        let servers = server.servers();
-        for errno in ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"] {
-            let injection = Injection::into(&serving(&server), "accept4", errno, WAITS);
-            let mut client = server.client();
-            client.send(last_request("/hello.txt"));
-            wait_until("accepts that fail", || injection.count() >= ENOUGH);
-            assert_paced(&injection.calls());
-            drop(injection);
-            assert_eq!(client.answer().status, 200, "it has waited in the queue");
-            assert_serves(&server);
-        }
-        assert_eq!(server.servers(), servers, "{}", server.errors());
-        // Each worker may say it once for each of the four.
-        let said = server.errors().matches("can't accept a client just now").count();
-        assert!((1..=4 * server.census().threads).contains(&said), "{}", server.errors());
-    });
+    let store = Store::embedded();
+    let server = start(arch, &store, &root);
+    let servers = server.servers();
+    for (errno, reason) in ACCEPT_ERRORS {
+        let injection = Injection::into(&serving(&server), "accept4", errno, WAITS);
+        let mut client = server.client();
+        client.send(last_request("/hello.txt"));
+        wait_until("accepts that fail", || injection.count() >= ENOUGH);
+        assert_paced(&injection.calls());
+        drop(injection);
+        assert_eq!(client.answer().status, 200, "the client has waited in the queue");
+        let said = format!("can't accept a client just now: {reason}");
+        wait_until(&said, || server.errors().contains(&said));
+    }
+    assert_serves(&server);
+    assert_eq!(server.servers(), servers, "{}", server.errors());
+    // Each error is reported at most once in a while.
+    let said = server.errors().matches("can't accept a client just now").count();
+    assert!(said <= 2 * ACCEPT_ERRORS.len(), "{}", server.errors());
 }
 
-/// Whoever could not accept has waited before trying again.
+/// Checks that a thread that could not accept has waited before its next attempt.
 #[track_caller]
 fn assert_paced(calls: &[String]) {
-    let mut waited = HashMap::new();
-    for call in calls {
-        let (process, what) = call.split_once(' ').expect("a process and its call");
-        if is_injected(call) {
-            let again = waited.insert(process, false) == Some(false);
-            assert!(!again, "process {process} does not wait: {calls:#?}");
-        } else if !what.trim_start().starts_with("accept4") {
-            waited.insert(process, true);
+    let mut has_waited = HashMap::new();
+    for line in calls {
+        let (thread, call) = line.split_once(' ').expect("a thread and its call");
+        if is_injected(line) {
+            let failed_twice = has_waited.insert(thread, false) == Some(false);
+            assert!(!failed_twice, "thread {thread} does not wait: {calls:#?}");
+        } else if !call.trim_start().starts_with("accept4") {
+            has_waited.insert(thread, true);
         }
     }
 }
 
-#[test]
-fn interrupted_calls_are_made_again_and_nobody_notices() {
+test!(Architecture, interrupted_calls_are_repeated_and_no_client_notices);
+fn interrupted_calls_are_repeated_and_no_client_notices(arch: &str) {
     if !is_allowed() {
         return;
     }
     let root = site();
     let calls = format!("accept4,openat2,recvfrom,recvmsg,sendto,sendmsg,sendfile,{WAITS}");
-    for_each_architecture(|arch| {
-        let store = Store::embedded();
-        let server = start(arch, &store, &root);
-        // Every other call of a process or thread, and so the next attempt succeeds.
-        for (calls, how) in [(&calls[..], "EINTR:when=1+2"), ("openat2", "EAGAIN:when=1+2")] {
-            let injection = Injection::into(&serving(&server), calls, how, "");
-            for number in 0..5 {
-                let mut client = server.client();
-                assert_eq!(client.get("/hello.txt").body, b"hello\n");
-                assert_eq!(client.get("/big.bin").body.len(), 300_000);
-                assert_eq!(client.get("/missing").status, 404);
-                assert!(client.visit() > number);
-                assert_eq!(client.sign("Ada", "interrupted").status, 303);
-            }
-            assert!(injection.count() >= ENOUGH, "{:#?}", injection.calls());
+    let store = Store::embedded();
+    let server = start(arch, &store, &root);
+    // Every other call of a thread fails, so the next attempt succeeds.
+    for (calls, error) in [(&calls[..], "EINTR:when=1+2"), ("openat2", "EAGAIN:when=1+2")] {
+        let injection = Injection::into(&serving(&server), calls, error, "");
+        for number in 0..5 {
+            let mut client = server.client();
+            assert_eq!(client.get("/hello.txt").body, b"hello\n");
+            assert_eq!(client.get("/big.bin").body.len(), 300_000);
+            assert_eq!(client.get("/missing").status, 404);
+            assert!(client.visit() > number);
+            assert_eq!(client.sign("Ada", "interrupted").status, 303);
         }
-        assert_eq!(store.remarks().len(), 10);
-    });
+        assert!(injection.count() >= ENOUGH, "{:#?}", injection.calls());
+    }
+    assert_eq!(store.remarks().len(), 10);
 }
 
-#[test]
-fn a_server_outlives_every_shortage_and_serves_again() {
+test!(Once, a_server_survives_every_shortage_and_serves_again);
+fn a_server_survives_every_shortage_and_serves_again() {
     if !is_allowed() {
         return;
     }
     let root = site();
-    let hit = Mutex::new(Vec::new());
+    // The shortages that any architecture has met.
+    let met = Mutex::new(Vec::new());
     for_each_architecture(|arch| {
         let store = Store::embedded();
         let server = start(arch, &store, &root);
         let servers = server.servers();
         for (calls, errno) in SHORTAGES {
             if ["socket", "connect"].contains(&calls) {
-                // Who has a connection to the store needs no other.
+                // A server makes these calls only if it has no connection to the store.
                 server.store().kill();
             }
             let said = server.errors().lines().count();
@@ -168,15 +183,15 @@ fn a_server_outlives_every_shortage_and_serves_again() {
             }
             let what = format!("{calls} {errno}");
             if calls == CLONE {
-                // Without a process of its own a guest waits.
-                wait_until("a guest who is served, or has to wait", || {
-                    guests[0].has_news() || injection.count() > 0
+                // If the server creates a process or thread for each client, the guest has to wait.
+                wait_until("a guest that is served, or a call that fails", || {
+                    guests[0].has_input_or_end() || injection.count() > 0
                 });
             } else {
                 guests.drain(..).for_each(|guest| assert_answered_or_ended(guest, &what));
             }
             if injection.count() > 0 {
-                hit.lock().expect("a list").push((calls, errno));
+                met.lock().expect("a list").push((calls, errno));
             }
             drop(injection);
             guests.into_iter().for_each(|guest| assert_answered_or_ended(guest, &what));
@@ -186,33 +201,31 @@ fn a_server_outlives_every_shortage_and_serves_again() {
             assert!(errors.lines().count() < said + 30, "{calls} {errno}: {errors}");
         }
     });
-    let hit = hit.into_inner().expect("a list");
-    let missed: Vec<_> = SHORTAGES.iter().filter(|shortage| !hit.contains(shortage)).collect();
-    assert!(missed.is_empty(), "no architecture makes these calls: {missed:?}");
+    let met = met.into_inner().expect("a list");
+    let unmet: Vec<_> = SHORTAGES.iter().filter(|shortage| !met.contains(shortage)).collect();
+    assert!(unmet.is_empty(), "no architecture makes these calls: {unmet:?}");
 }
 
-#[test]
-fn a_connection_to_the_store_that_cannot_be_handed_back_is_not_missed() {
+test!(Architecture, a_store_connection_that_cannot_be_returned_is_replaced);
+fn a_store_connection_that_cannot_be_returned_is_replaced(arch: &str) {
     if !is_allowed() {
         return;
     }
     let root = site();
-    for_each_architecture(|arch| {
-        let store = Store::embedded();
-        let server = start(arch, &store, &root);
-        let injection = Injection::into(&serving(&server), "sendmsg", "ENOBUFS", "");
-        // More than connections are shared by a pool.
-        for _ in 0..20 {
-            let mut client = server.client();
-            client.send(last_request("/guestbook"));
-            assert_answered_or_ended(client, "sendmsg ENOBUFS");
-        }
-        drop(injection);
-        assert_serves(&server);
-    });
+    let store = Store::embedded();
+    let server = start(arch, &store, &root);
+    let injection = Injection::into(&serving(&server), "sendmsg", "ENOBUFS", "");
+    // More requests than a pool has connections to the store.
+    for _ in 0..20 {
+        let mut client = server.client();
+        client.send(last_request("/guestbook"));
+        assert_answered_or_ended(client, "sendmsg ENOBUFS");
+    }
+    drop(injection);
+    assert_serves(&server);
 }
 
-/// Somebody who wants a file, large or small, or the guestbook.
+/// A client that has sent a request: for a small or large file, a visit, or a signature.
 fn guest(server: &Server, number: usize) -> Client {
     let mut client = server.client();
     client.send(match number % 4 {
@@ -225,7 +238,7 @@ fn guest(server: &Server, number: usize) -> Client {
     client
 }
 
-/// It gets an answer that is true, or none; but it is not forgotten.
+/// Checks that a client gets a valid answer or is disconnected, and does not wait in vain.
 #[track_caller]
 fn assert_answered_or_ended(mut guest: Client, what: &str) {
     match guest.try_answer(false) {

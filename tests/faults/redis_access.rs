@@ -1,20 +1,21 @@
-//! A Redis that does not let in everybody, and every way to name one.
+//! A Redis that requires credentials, and the forms of its URL.
 
+use crate::support::cases::test;
 use crate::support::forwarder::forward_to;
 use crate::support::redis::redis_cli;
-use crate::support::{Redis, Server, architectures, for_each, for_each_architecture};
+use crate::support::{Redis, Server, architectures, for_each};
 
-/// A Redis with a password, an access control list, and a way to ask it.
-struct Guarded {
+/// A Redis with a password, and with a user `app` whose password is `pw`.
+struct GuardedRedis {
     redis: Redis,
     port: u16,
 }
 
-impl Guarded {
-    fn start() -> Guarded {
+impl GuardedRedis {
+    fn start() -> GuardedRedis {
         let redis = Redis::start(&["--requirepass", "s@crêt"]);
         let port = forward_to(&redis.socket());
-        let guarded = Guarded { redis, port };
+        let guarded = GuardedRedis { redis, port };
         let user = ["acl", "setuser", "app", "on", ">pw", "~*", "+@all", "-flushall"];
         assert_eq!(guarded.cli("0", &user), "OK");
         guarded
@@ -26,9 +27,9 @@ impl Guarded {
     }
 }
 
-#[test]
-fn a_password_a_user_and_a_database_are_given_in_the_url() {
-    let guarded = Guarded::start();
+test!(Once, password_user_and_database_of_the_url_are_used);
+fn password_user_and_database_of_the_url_are_used() {
+    let guarded = GuardedRedis::start();
     let path = guarded.redis.socket().display().to_string();
     let port = guarded.port;
     let urls = [
@@ -38,7 +39,7 @@ fn a_password_a_user_and_a_database_are_given_in_the_url() {
         format!("redis://app:pw@127.0.0.1:{port}/3"),
         format!("redis://app:pw@localhost:{port}/5"),
     ];
-    // Numbers tell which database it was: none is used by two architectures at a time.
+    // The visitor's number shows which database was used, as one architecture runs after the other.
     for (arch, first) in architectures().iter().zip(1..) {
         let servers: Vec<_> = urls.iter().map(|url| Server::start(arch, url, &[])).collect();
         let numbers: Vec<_> = servers.iter().map(|server| server.client().visit()).collect();
@@ -53,9 +54,9 @@ fn a_password_a_user_and_a_database_are_given_in_the_url() {
     }
 }
 
-#[test]
-fn whoever_is_not_let_in_is_told_so_at_the_start() {
-    let guarded = Guarded::start();
+test!(Once, refused_credentials_are_reported_at_the_start);
+fn refused_credentials_are_reported_at_the_start() {
+    let guarded = GuardedRedis::start();
     let path = guarded.redis.socket().display().to_string();
     let urls = [
         format!("redis+unix://{path}"),
@@ -70,7 +71,7 @@ fn whoever_is_not_let_in_is_told_so_at_the_start() {
         &pairs,
         |(arch, url)| format!("{arch} {url}"),
         |(arch, url)| {
-            let (status, said) = Server::refuse(arch, url, &[]);
+            let (status, said) = Server::failed_start(arch, url, &[]);
             assert_eq!(status.code(), Some(1));
             assert_eq!(said.lines().count(), 1, "{said}");
             assert!(said.contains("refuses the user, the password or the database"), "{said}");
@@ -79,36 +80,31 @@ fn whoever_is_not_let_in_is_told_so_at_the_start() {
     );
 }
 
-#[test]
-fn a_password_that_is_changed_while_it_runs_shuts_the_guestbook_until_it_is_changed_back() {
-    for_each_architecture(|arch| {
-        let guarded = Guarded::start();
-        let path = guarded.redis.socket().display().to_string();
-        let server = Server::start(arch, &format!("redis+unix://app:pw@{path}"), &[]);
-        assert_eq!(server.client().visit(), 1);
-        let app = |password: &str| {
-            let words = ["acl", "setuser", "app", "resetpass", password];
-            assert_eq!(guarded.cli("0", &words), "OK");
-            guarded.cli("0", &["client", "kill", "user", "app"]);
-        };
-        app(">other");
-        assert_eq!(server.client().get("/guestbook").status, 503);
-        assert_eq!(server.client().get("/hello.txt").status, 200);
-        app(">pw");
-        crate::support::wait_until("a guestbook that is open again", || {
-            server.client().get("/guestbook").status == 200
-        });
+test!(Architecture, while_the_password_of_redis_is_another_the_guestbook_answers_503);
+fn while_the_password_of_redis_is_another_the_guestbook_answers_503(arch: &str) {
+    let guarded = GuardedRedis::start();
+    let path = guarded.redis.socket().display().to_string();
+    let server = Server::start(arch, &format!("redis+unix://app:pw@{path}"), &[]);
+    assert_eq!(server.client().visit(), 1);
+    let set_password = |password: &str| {
+        let words = ["acl", "setuser", "app", "resetpass", password];
+        assert_eq!(guarded.cli("0", &words), "OK");
+        guarded.cli("0", &["client", "kill", "user", "app"]);
+    };
+    set_password(">other");
+    assert_eq!(server.client().get("/guestbook").status, 503);
+    assert_eq!(server.client().get("/hello.txt").status, 200);
+    set_password(">pw");
+    crate::support::wait_until("a guestbook that works again", || {
+        server.client().get("/guestbook").status == 200
     });
 }
 
-#[test]
-fn the_original_s_third_argument_names_a_redis() {
+test!(Architecture, the_third_argument_of_the_c_original_names_a_redis);
+fn the_third_argument_of_the_c_original_names_a_redis(arch: &str) {
     let redis = Redis::start(&[]);
-    let place = format!("127.0.0.1:{}", forward_to(&redis.socket()));
-    for_each_architecture(|arch| {
-        let server = Server::start(arch, "", &[&place]);
-        assert!(server.client().visit() > 0);
-    });
-    let counted = redis_cli(&redis.socket(), &["get", "visitor_count"]);
-    assert_eq!(counted, architectures().len().to_string());
+    let address = format!("127.0.0.1:{}", forward_to(&redis.socket()));
+    let server = Server::start(arch, "", &[&address]);
+    assert_eq!(server.client().visit(), 1);
+    assert_eq!(redis_cli(&redis.socket(), &["get", "visitor_count"]), "1");
 }

@@ -1,7 +1,12 @@
-//! The guestbook, as visitors, those who sign it, and redis-cli see it.
+//! The guestbook, as its visitors and redis-cli see it.
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod depth;
 mod shared;
 mod visits;
+
+fn main() -> std::process::ExitCode {
+    support::cases::run(Vec::new()).exit_code()
+}

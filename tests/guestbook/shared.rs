@@ -1,9 +1,9 @@
-//! Servers of different architectures on one guestbook.
+//! Servers of different architectures that share a store.
 
 use rustix::process::Signal;
 
 use crate::support::client::{entries, visitor};
-use crate::support::{Kind, Server, Store, architectures, for_each, wait_for};
+use crate::support::{Kind, Server, Store, architectures, cases::test, for_each, wait_for};
 
 /// How the first of two servers ends.
 #[derive(Clone, Copy, Debug)]
@@ -12,7 +12,7 @@ enum Ending {
     Killed,
 }
 
-/// Each architecture with the next one, in both ways.
+/// Each architecture with the next one, for both endings of the first.
 fn pairs() -> Vec<(&'static str, &'static str, Ending)> {
     let names = architectures();
     let next = names.iter().cycle().skip(1);
@@ -22,8 +22,8 @@ fn pairs() -> Vec<(&'static str, &'static str, Ending)> {
     names.iter().zip(next).flat_map(both).collect()
 }
 
-#[test]
-fn two_servers_share_one_file_and_the_second_survives_the_first() {
+test!(Once, two_servers_share_an_embedded_store_and_the_second_keeps_it_when_the_first_ends);
+fn two_servers_share_an_embedded_store_and_the_second_keeps_it_when_the_first_ends() {
     for_each(
         &pairs(),
         |pair| format!("{pair:?}"),
@@ -50,7 +50,7 @@ fn two_servers_share_one_file_and_the_second_survives_the_first() {
                 let answer = new.client().get("/guestbook");
                 if answer.status != 200 {
                     assert_eq!(answer.status, 503);
-                    assert!(answer.field("Retry-After").expect("one of it").is_some());
+                    assert!(answer.field("Retry-After").expect("at most one").is_some());
                 }
                 visitor(&answer)
             });
@@ -58,14 +58,14 @@ fn two_servers_share_one_file_and_the_second_survives_the_first() {
             assert_eq!(new.client().sign("Cy", "after").status, 303);
             assert_eq!(store.remarks(), ["before - Ada", "also before - Bob", "after - Cy"]);
             drop(old);
-            // A third joins the second, which has become the first.
+            // The second server now runs the store, and a third one joins it.
             let third = Server::start(first, &store.url(), &[]);
             assert!(third.client().visit() > number);
         },
     );
 }
 
-#[test]
+test!(Once, servers_of_all_architectures_share_one_redis);
 fn servers_of_all_architectures_share_one_redis() {
     let store = Store::new(Kind::Redis);
     let url = store.url();

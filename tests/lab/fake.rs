@@ -1,4 +1,4 @@
-//! A server that speaks HTTP, badly when it is told to.
+//! A server that speaks HTTP, and misbehaves as a test asks for.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -10,56 +10,78 @@ use std::time::{Duration, Instant};
 
 use rustix::net::sockopt::set_socket_linger;
 
-/// What it does with a request.
+/// What the server does with a request.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Manner {
+pub(crate) enum Behaviour {
     /// It answers.
     Good,
-    /// It says this, whatever it was asked.
-    Says(&'static str),
-    /// It says this, and closes the connection.
-    Breaks(&'static str),
+    /// It sends this in answer to every request.
+    Sends(&'static str),
+    /// It sends this, and closes the connection.
+    SendsAndCloses(&'static str),
     /// It resets the connection.
     Resets,
-    /// It says nothing.
+    /// It sends nothing.
     Silent,
-    /// It answers the first request of a connection, and closes it when another one comes.
-    Crosses,
-    /// It answers, and takes this long for each, one after the other.
+    /// It answers the first request of a connection, and closes the connection at the second.
+    ClosesAtSecond,
+    /// It answers each request this long after it has come; requests can overlap.
+    After(Duration),
+    /// It answers requests whose number is a multiple of this with 500, and others well.
+    Fails(u64),
+    /// It answers this many requests, and then no more.
+    Freezes(u64),
+    /// It refuses a request with 413 as soon as it has read the head, and closes the connection.
+    RefusesEarly,
+    /// It answers a request as soon as it has read the head, and goes on to read.
+    AnswersEarly,
+    /// It answers one request after the other, and takes this long for each.
     Slow(Duration),
-    /// It answers at once, but for the request of this number: for so long after it has come it
-    /// answers nobody.
+    /// It answers one request after the other, and takes this long for the request of this number.
     Stalls(u64, Duration),
 }
 
 const GOOD: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
-pub(crate) struct Fake {
+const BAD: &str = "HTTP/1.1 500 No\r\nContent-Length: 2\r\n\r\nno";
+
+const REFUSAL: &str = "HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno";
+
+/// The length of a good answer in bytes.
+pub(crate) const GOOD_LEN: u64 = GOOD.len() as u64;
+
+pub(crate) struct FakeServer {
     pub(crate) port: u16,
     state: Arc<State>,
 }
 
 struct State {
-    manner: Manner,
-    /// Requests that came.
+    behaviour: Behaviour,
+    /// How many requests have come.
     requests: AtomicU64,
-    /// Whoever answers has this.
+    /// When each of them came.
+    arrivals: Mutex<Vec<Instant>>,
+    /// Held while a request is answered, if requests are answered one after the other.
     turn: Mutex<()>,
     is_over: AtomicBool,
 }
 
-impl Fake {
-    pub(crate) fn start(manner: Manner) -> Fake {
-        Fake::with_workers(manner, usize::MAX)
+impl FakeServer {
+    pub(crate) fn start(behaviour: Behaviour) -> FakeServer {
+        FakeServer::with_workers(behaviour, usize::MAX)
     }
 
-    /// One that has so many connections at once, and lets the others wait to be accepted.
-    pub(crate) fn with_workers(manner: Manner, workers: usize) -> Fake {
+    /// Starts a server of this many connections at the same time; others wait in the accept queue.
+    pub(crate) fn with_workers(behaviour: Behaviour, workers: usize) -> FakeServer {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
         let port = listener.local_addr().expect("its address").port();
-        let (requests, turn) = (AtomicU64::new(0), Mutex::new(()));
-        let state = State { manner, requests, turn, is_over: AtomicBool::new(false) };
-        let state = Arc::new(state);
+        let state = Arc::new(State {
+            behaviour,
+            requests: AtomicU64::new(0),
+            arrivals: Mutex::default(),
+            turn: Mutex::new(()),
+            is_over: AtomicBool::new(false),
+        });
         let shared = Arc::clone(&state);
         thread::spawn(move || {
             let (free, is_free) = mpsc::channel();
@@ -71,59 +93,81 @@ impl Fake {
                 }
                 busy += 1;
                 thread::spawn(move || {
-                    shared.converse(client);
+                    shared.serve(client);
                     let _ = free.send(());
                 });
                 while busy == workers {
-                    is_free.recv().expect("we have a sender ourselves");
+                    is_free.recv().expect("this thread has a sender itself");
                     busy -= 1;
                 }
             }
         });
-        Fake { port, state }
+        FakeServer { port, state }
     }
 
     /// How many requests have come.
     pub(crate) fn requests(&self) -> u64 {
         self.state.requests.load(SeqCst)
     }
+
+    /// When requests have come since the last call, in order.
+    pub(crate) fn arrivals(&self) -> Vec<Instant> {
+        let mut arrivals = self.state.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut arrivals = std::mem::take(&mut *arrivals);
+        arrivals.sort_unstable();
+        arrivals
+    }
 }
 
-impl Drop for Fake {
+impl Drop for FakeServer {
     fn drop(&mut self) {
         self.state.is_over.store(true, SeqCst);
-        // It waits for somebody.
+        // The server's thread waits in accept(2).
         let _ = TcpStream::connect(("127.0.0.1", self.port));
     }
 }
 
 impl State {
-    /// One client of it.
-    fn converse(&self, mut client: TcpStream) {
+    /// Serves one client.
+    fn serve(&self, mut client: TcpStream) {
         client.set_nodelay(true).expect("a socket");
         let mut input = Vec::new();
         for count in 1.. {
-            if !read_request(&mut client, &mut input) {
+            let is_whole =
+                !matches!(self.behaviour, Behaviour::RefusesEarly | Behaviour::AnswersEarly);
+            if !read_request(&mut client, &mut input, is_whole) {
                 return;
             }
+            let now = Instant::now();
+            self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).push(now);
             let number = self.requests.fetch_add(1, SeqCst) + 1;
-            let (text, goes_on) = match self.manner {
-                Manner::Good => (GOOD, true),
-                Manner::Says(text) => (text, true),
-                Manner::Breaks(text) => (text, false),
-                Manner::Silent => ("", true),
-                Manner::Resets => {
+            let (text, goes_on) = match self.behaviour {
+                Behaviour::Good => (GOOD, true),
+                Behaviour::Sends(text) => (text, true),
+                Behaviour::SendsAndCloses(text) => (text, false),
+                Behaviour::Silent => ("", true),
+                Behaviour::Resets => {
                     let _ = set_socket_linger(&client, Some(Duration::ZERO));
                     return;
                 }
-                Manner::Crosses if count > 1 => ("", false),
-                Manner::Crosses => (GOOD, true),
-                Manner::Slow(time) => {
-                    self.take(time);
+                Behaviour::ClosesAtSecond if count > 1 => ("", false),
+                Behaviour::ClosesAtSecond => (GOOD, true),
+                Behaviour::After(time) => {
+                    park_until(now + time);
                     (GOOD, true)
                 }
-                Manner::Stalls(at, time) => {
-                    self.take(if number == at { time } else { Duration::ZERO });
+                Behaviour::Fails(each) if number.is_multiple_of(each) => (BAD, true),
+                Behaviour::Fails(_) => (GOOD, true),
+                Behaviour::Freezes(after) if number > after => ("", true),
+                Behaviour::Freezes(_) => (GOOD, true),
+                Behaviour::RefusesEarly => (REFUSAL, false),
+                Behaviour::AnswersEarly => (GOOD, true),
+                Behaviour::Slow(time) => {
+                    self.await_turn_and(time);
+                    (GOOD, true)
+                }
+                Behaviour::Stalls(at, time) => {
+                    self.await_turn_and(if number == at { time } else { Duration::ZERO });
                     (GOOD, true)
                 }
             };
@@ -133,19 +177,28 @@ impl State {
         }
     }
 
-    /// Takes its turn, and this long over it.
-    fn take(&self, time: Duration) {
+    /// Waits until no other request is being answered, then for this time.
+    fn await_turn_and(&self, time: Duration) {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = Instant::now() + time;
-        while let Some(left) = until.checked_duration_since(Instant::now()) {
-            thread::park_timeout(left);
-        }
+        park_until(Instant::now() + time);
     }
 }
 
-/// Whether a whole request came; what came after it stays in `input`.
-fn read_request(client: &mut TcpStream, input: &mut Vec<u8>) -> bool {
+fn park_until(until: Instant) {
+    while let Some(left) = until.checked_duration_since(Instant::now()) {
+        thread::park_timeout(left);
+    }
+}
+
+/// Reads a request with its body, or only its head unless `is_whole`; false if the client has ended
+/// the connection. Bytes of the next request stay in `input`.
+fn read_request(client: &mut TcpStream, input: &mut Vec<u8>, is_whole: bool) -> bool {
     loop {
+        let head = input.windows(4).position(|four| four == b"\r\n\r\n");
+        if head.is_some() && !is_whole {
+            input.clear();
+            return true;
+        }
         if let Some(len) = request_len(input) {
             input.drain(..len);
             return true;
@@ -160,7 +213,7 @@ fn read_request(client: &mut TcpStream, input: &mut Vec<u8>) -> bool {
     }
 }
 
-/// The length of the request that this begins with, if it is whole.
+/// The length of the request at the start of `input`; none while it is incomplete.
 fn request_len(input: &[u8]) -> Option<usize> {
     let head = input.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let text = String::from_utf8_lossy(&input[..head]).to_ascii_lowercase();

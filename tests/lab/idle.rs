@@ -1,4 +1,4 @@
-//! Clients that are held, and want nothing.
+//! Idle clients that a load holds connected (`--idle`).
 
 use std::process::{Child, Command, Stdio};
 
@@ -8,13 +8,13 @@ use crate::support::process::Process;
 use crate::support::server::{PROGRAM, Server};
 use crate::support::{Store, wait_for, wait_until};
 
-/// The architecture that does not mind how many clients there are.
-const FOR_CROWDS: &str = "epoll";
+/// An architecture for many clients.
+const FOR_MANY_CLIENTS: &str = "epoll";
 
-/// How many are held.
-const CROWD: u64 = 500;
+/// How many idle clients are held.
+const CLIENTS: u64 = 500;
 
-/// Begins to hold clients, from processes that may have so many descriptors.
+/// Starts a load of which each process can have this many descriptors.
 fn start(descriptors: usize, port: u16, words: &str) -> Child {
     let script = format!("ulimit -n {descriptors}; exec \"$0\" \"$@\"");
     let url = format!(":{port}/hello.txt");
@@ -24,76 +24,88 @@ fn start(descriptors: usize, port: u16, words: &str) -> Child {
     command.spawn().expect("the program can be started")
 }
 
-/// Waits for the end: with which code, and what was told.
+/// Waits for the end of a load: its exit status, and its report.
 #[track_caller]
 fn end(load: Child) -> (Option<i32>, serde_json::Value) {
     let output = load.wait_with_output().expect("a child of ours");
     let said = String::from_utf8_lossy(&output.stderr);
-    let told = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {said}"));
-    (output.status.code(), told)
+    let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {said}"));
+    (output.status.code(), report)
 }
 
 fn server() -> (Store, Server) {
     let store = Store::embedded();
-    let server = Server::start(FOR_CROWDS, &store.url(), &["--keep-alive-timeout", "3600"]);
+    let server = Server::start(FOR_MANY_CLIENTS, &store.url(), &["--keep-alive-timeout", "3600"]);
     (store, server)
 }
 
 #[test]
-fn idle_clients_are_held_for_a_time_and_asked_after() {
+fn idle_clients_are_held_for_a_time_and_probed() {
     let (_store, server) = server();
-    let load = start(1000, server.port, &format!("--idle {CROWD} -d 1"));
-    wait_until("all of them", || server.census().client_sockets as u64 == CROWD);
-    let (code, told) = end(load);
-    assert_eq!(code, Some(0), "{told:#}");
-    for (key, count) in [("clients_answered", CROWD), ("clients_held", CROWD), ("processes", 1)] {
-        assert_eq!(told[key], count, "{key} in {told:#}");
+    // On a busy machine an answer can take more than a second; then the load is repeated.
+    let (code, report) = wait_for("clients that are all held at once and answered in time", || {
+        let mut load = start(1000, server.port, &format!("--idle {CLIENTS} -d 5"));
+        let mut peak = 0;
+        wait_until("the end of the load", || {
+            peak = peak.max(server.resources().client_sockets as u64);
+            load.try_wait().expect("a child of ours").is_some()
+        });
+        wait_until("a server without clients", || server.resources().client_sockets == 0);
+        let (code, report) = end(load);
+        let is_in_time = report["samples_late"] == 0 && report["samples_unanswered"] == 0;
+        (is_in_time && peak == CLIENTS).then_some((code, report))
+    });
+    assert_eq!(code, Some(0), "{report:#}");
+    for (key, count) in [("clients_answered", CLIENTS), ("clients_held", CLIENTS), ("processes", 1)]
+    {
+        assert_eq!(report[key], count, "{key} in {report:#}");
     }
-    assert_eq!((&told["samples_late"], &told["samples_unanswered"]), (&0.into(), &0.into()));
-    assert!(told["samples"].as_u64() > Some(0), "{told:#}");
-    assert!(told["sample_p99_us"].as_u64() >= told["sample_p50_us"].as_u64(), "{told:#}");
-    assert!(told["elapsed_s"].as_f64() >= Some(1.0), "{told:#}");
-    wait_until("a server without clients", || server.census().client_sockets == 0);
+    assert!(report["samples"].as_u64() > Some(0), "{report:#}");
+    assert!(report["sample_p99_us"].as_u64() >= report["sample_p50_us"].as_u64(), "{report:#}");
+    assert!(report["elapsed_s"].as_f64() >= Some(5.0), "{report:#}");
     assert_eq!(server.client().get("/hello.txt").status, 200);
 }
 
 #[test]
-fn several_processes_hold_what_is_too_many_for_one_until_ctrl_c() {
+fn several_processes_hold_more_clients_than_one_can() {
     let (_store, server) = server();
-    let load = start(200, server.port, &format!("--idle {CROWD}"));
-    wait_until("all of them", || server.census().client_sockets as u64 == CROWD);
+    let load = start(200, server.port, &format!("--idle {CLIENTS}"));
+    wait_until("all of them", || server.resources().client_sockets as u64 == CLIENTS);
     Process(load.id()).signal(Signal::INT);
-    let (code, told) = end(load);
-    // 200 descriptors are 168 clients.
-    assert_eq!(told["processes"], 3);
-    assert_eq!((&told["clients_held"], &told["was_interrupted"]), (&CROWD.into(), &true.into()));
-    // It may have been over before anybody was asked after.
-    assert_eq!(code, Some((told["samples"] == 0).into()), "{told:#}");
-    wait_until("a server without clients", || server.census().client_sockets == 0);
+    let (code, report) = end(load);
+    // A process with 200 descriptors holds 168 clients.
+    assert_eq!(report["processes"], 3);
+    assert_eq!(
+        (&report["clients_held"], &report["was_interrupted"]),
+        (&CLIENTS.into(), &true.into())
+    );
+    // The exit status is 1 if the load ends before the first probe.
+    assert_eq!(code, Some((report["samples"] == 0).into()), "{report:#}");
+    wait_until("a server without clients", || server.resources().client_sockets == 0);
 }
 
 #[test]
-fn clients_that_are_lost_are_told_and_so_are_those_that_never_came() {
+fn lost_clients_and_failed_connections_are_reported() {
     let (_store, mut server) = server();
-    let load = start(1000, server.port, &format!("--idle {CROWD} -d 3600"));
-    wait_until("all of them", || server.census().client_sockets as u64 == CROWD);
+    let load = start(1000, server.port, &format!("--idle {CLIENTS} -d 3600"));
+    wait_until("all of them", || server.resources().client_sockets as u64 == CLIENTS);
     server.servers()[0].kill();
-    wait_until("a server without clients", || server.census().client_sockets == 0);
+    wait_until("a server without clients", || server.resources().client_sockets == 0);
     Process(load.id()).signal(Signal::INT);
-    let (code, told) = end(load);
-    assert_eq!((code, &told["clients_held"]), (Some(130), &0.into()), "{told:#}");
-    let lost = told["lost"].as_object().expect("counts by name").values();
-    assert_eq!(lost.filter_map(serde_json::Value::as_u64).sum::<u64>(), CROWD, "{told:#}");
+    let (code, report) = end(load);
+    assert_eq!((code, &report["clients_held"]), (Some(130), &0.into()), "{report:#}");
+    let lost = report["lost"].as_object().expect("counts by name").values();
+    assert_eq!(lost.filter_map(serde_json::Value::as_u64).sum::<u64>(), CLIENTS, "{report:#}");
     server.stop();
-    let (code, told) = end(start(1000, server.port, "--idle 20 -d 0.1"));
-    assert_eq!((code, &told["failed"]["refused"]), (Some(1), &20.into()), "{told:#}");
+    let (code, report) = end(start(1000, server.port, "--idle 20 -d 0.1"));
+    assert_eq!((code, &report["failed"]["refused"]), (Some(1), &20.into()), "{report:#}");
 }
 
 #[test]
-fn a_holder_that_dies_is_noticed() {
+fn a_killed_process_that_holds_clients_is_reported() {
     let (_store, server) = server();
-    let load = start(1000, server.port, &format!("--idle {CROWD} -d 3600"));
-    wait_for("a holder", || Process(load.id()).children().pop()).kill();
+    let load = start(1000, server.port, &format!("--idle {CLIENTS} -d 3600"));
+    wait_for("a process that holds clients", || Process(load.id()).children().pop()).kill();
     let output = load.wait_with_output().expect("a child of ours");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.code() == Some(1) && said.contains("was killed"), "{said}");

@@ -1,13 +1,14 @@
-//! The laboratory, run as its users run it.
+//! `zerohttpd load` as a process, against servers whose behaviour is known.
 
 #[path = "../support/mod.rs"]
 mod support;
 
-mod account;
-mod crowds;
 mod ending;
 mod failures;
 mod fake;
 mod idle;
+mod load_report;
 mod loops;
+mod many_clients;
 mod serving;
+mod terminal;

@@ -1,8 +1,11 @@
-//! Clients that are slow on purpose, in the three ways that have names: Slowloris, R-U-Dead-Yet and
-//! slow read.
+//! Clients that are slow on purpose: the attacks Slowloris, R-U-Dead-Yet and slow read.
 
 #[path = "../support/mod.rs"]
 mod support;
 
-mod crowd;
+mod slow_clients;
 mod slowhttptest;
+
+fn main() -> std::process::ExitCode {
+    support::cases::run(Vec::new()).exit_code()
+}

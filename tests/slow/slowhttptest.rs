@@ -1,5 +1,5 @@
-//! The tool that made these attacks known, and what a normal client feels of them. Not run unless
-//! asked for: it takes minutes, and measures.
+//! Measures the latency of a normal client during attacks by slowhttptest(1). It runs only on
+//! request, as it takes minutes and measures.
 
 use std::fs::File;
 use std::process::{Command, Stdio};
@@ -7,27 +7,28 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support::cases::test;
 use crate::support::client::last_request;
 use crate::support::{Client, Server, Store, TempDir};
 
-/// Where a thousand clients are no reason for anybody to wait.
+/// Architectures in which a thousand slow clients need not delay another one.
 const ARCHITECTURES: [&str; 3] = ["threaded", "poll", "epoll"];
 
 const CONNECTIONS: &str = "1000";
 
-/// A normal client comes this often.
+/// The pause between two requests of the normal client.
 const PERIOD: Duration = Duration::from_millis(10);
 
-/// Its mode, and what it is told beside.
+/// The tool's modes (slow head, body and reader), each with its further arguments.
 const MODES: [(&str, &[&str]); 3] = [
     ("-H", &["-u", "/hello.txt"]),
     ("-B", &["-s", "8192", "-t", "POST", "-u", "/guestbook"]),
     ("-X", &["-w", "512", "-y", "1024", "-n", "1", "-z", "32", "-u", "/big.bin"]),
 ];
 
-#[test]
-#[ignore = "it takes minutes, and measures; see docs/testing.md"]
-fn a_normal_client_beside_a_thousand_slow_ones() {
+// docs/testing.md has the results.
+test!(Ignored, a_normal_client_is_served_beside_a_thousand_slow_ones);
+fn a_normal_client_is_served_beside_a_thousand_slow_ones() {
     let root = TempDir::new();
     root.write("hello.txt", "hello\n");
     let big = File::create(root.join("big.bin")).expect("a file");
@@ -38,45 +39,45 @@ fn a_normal_client_beside_a_thousand_slow_ones() {
             let store = Store::embedded();
             let server = Server::start(arch, &store.url(), &["--root", &root]);
             assert_eq!(server.client().get("/hello.txt").status, 200);
-            let before = at_rest(&server);
-            let Felt { mut times, most, cut_s } = attack(&server, mode, words);
+            let before = await_idle(&server);
+            let Measured { mut times, most, cut_s } = attack(&server, mode, words);
             times.sort_unstable();
             let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e3;
             println!(
                 "{arch:8} {mode}: up to {most} connections, all cut off after {cut_s:.0} s; {} \
-                 requests of another: p50 {:.1} ms, p99 {:.1} ms, longest {:.1} ms",
+                 requests of the normal client: p50 {:.1} ms, p99 {:.1} ms, longest {:.1} ms",
                 times.len(),
                 at(50),
                 at(99),
                 at(100)
             );
-            assert_eq!(at_rest(&server), before);
+            assert_eq!(await_idle(&server), before);
         }
     }
 }
 
-/// What a server holds once all clients are gone.
+/// Waits until a server has no client: its resources then.
 #[track_caller]
-fn at_rest(server: &Server) -> crate::support::server::Census {
+fn await_idle(server: &Server) -> crate::support::resources::Resources {
     crate::support::wait_for("a server without clients", || {
-        let census = server.census();
-        (census.client_sockets == 0 && census.threads <= 2).then_some(census)
+        let resources = server.resources();
+        (resources.client_sockets == 0 && resources.threads <= 2).then_some(resources)
     })
 }
 
-/// What a normal client felt of it.
+/// What was measured during an attack.
 #[derive(Default)]
-struct Felt {
-    /// How long each of its requests took.
+struct Measured {
+    /// How long each request of the normal client took.
     times: Vec<Duration>,
-    /// The most clients that the server was seen to have.
+    /// The largest number of clients that the server had at a sample.
     most: usize,
-    /// When it was last seen to have more than a few.
+    /// When the server last had more than a few clients, in seconds from the start.
     cut_s: f64,
 }
 
-/// Has the tool at it until it has no connection left.
-fn attack(server: &Server, mode: &str, words: &[&str]) -> Felt {
+/// Runs the tool against the server until the tool has no connection left, and measures.
+fn attack(server: &Server, mode: &str, words: &[&str]) -> Measured {
     let site = format!("http://127.0.0.1:{}", server.port);
     let words = words.iter().map(|word| match word.starts_with('/') {
         true => format!("{site}{word}"),
@@ -95,25 +96,25 @@ fn attack(server: &Server, mode: &str, words: &[&str]) -> Felt {
     })
 }
 
-/// One request after the other, each on a connection of its own; now and then the others are
-/// counted.
-fn measure(server: &Server, over: &Receiver<()>) -> Felt {
+/// Makes one request after the other, each on a connection of its own, until the attack is over.
+/// After each 50 requests, counts the server's clients.
+fn measure(server: &Server, over: &Receiver<()>) -> Measured {
     const FEW: usize = 5;
-    let mut felt = Felt::default();
+    let mut measured = Measured::default();
     let start = Instant::now();
     while over.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
         let began = Instant::now();
         let mut client = Client::connect(server.port);
         client.send(last_request("/hello.txt"));
         assert_eq!(client.answer().body, b"hello\n");
-        felt.times.push(began.elapsed());
-        if felt.times.len() % 50 == 0 {
-            let clients = server.census().client_sockets;
-            felt.most = felt.most.max(clients);
+        measured.times.push(began.elapsed());
+        if measured.times.len() % 50 == 0 {
+            let clients = server.resources().client_sockets;
+            measured.most = measured.most.max(clients);
             if clients > FEW {
-                felt.cut_s = start.elapsed().as_secs_f64();
+                measured.cut_s = start.elapsed().as_secs_f64();
             }
         }
     }
-    felt
+    measured
 }

@@ -1,4 +1,4 @@
-//! SIGTERM, SIGINT, and a second one.
+//! SIGTERM, SIGINT and SIGHUP: how a server stops.
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -9,15 +9,17 @@ use rustix::fs::{Mode, OFlags};
 use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
+use crate::support::cases::test;
 use crate::support::client::request;
 use crate::support::{
     Client, ONE_AT_A_TIME, Server, Store, TempDir, for_each_architecture, pattern, wait_until,
 };
 
-/// Longer than any test waits: whoever ends sooner did not wait for it.
+/// A timeout in seconds that is longer than any test waits: a server that ends in a test did not
+/// wait for it.
 const FOR_EVER: &str = "3600";
 
-/// A root with a file that no buffer holds.
+/// A root with a file that is longer than the buffers of the kernel.
 fn endless() -> (TempDir, String) {
     let root = TempDir::new();
     let file = File::create(root.join("endless.bin")).expect("a file");
@@ -26,27 +28,28 @@ fn endless() -> (TempDir, String) {
     (root, folder)
 }
 
-/// A client that has asked for that file and reads no more of it.
+/// A client that has requested that file and reads only its first bytes.
 fn stuck(server: &Server) -> Client {
-    let mut client = Client::narrow(server.port);
+    let mut client = Client::with_small_buffer(server.port);
     client.send(request("GET", "/endless.bin"));
     assert!(client.read_some(1000).expect("the first bytes") > 0);
     client
 }
 
-#[test]
+test!(Once, sigterm_lets_an_answer_in_flight_finish);
 fn sigterm_lets_an_answer_in_flight_finish() {
     assert_finished_after(|server| server.supervisor().signal(Signal::TERM));
 }
 
-/// As `timeout`, a shell's job control and systemd do it.
-#[test]
+test!(Once, sigterm_to_every_process_lets_an_answer_in_flight_finish);
+/// `timeout`, the job control of a shell and systemd send signals in this way.
 fn sigterm_to_every_process_lets_an_answer_in_flight_finish() {
     assert_finished_after(|server| {
         server.processes().into_iter().for_each(|process| process.signal(Signal::TERM));
     });
 }
 
+/// Checks that a client gets all of an answer during which `stop` is called.
 fn assert_finished_after(stop: impl Fn(&Server) + Sync) {
     let root = TempDir::new();
     let big = pattern(12 * 1024 * 1024);
@@ -56,110 +59,100 @@ fn assert_finished_after(stop: impl Fn(&Server) + Sync) {
         let store = Store::embedded();
         let words = ["--root", &folder, "--grace", FOR_EVER, "--send-timeout", FOR_EVER];
         let mut server = Server::start(arch, &store.url(), &words);
-        let mut client = Client::narrow(server.port);
+        let mut client = Client::with_small_buffer(server.port);
         client.send(request("GET", "/big.bin"));
         assert!(client.read_some(1000).expect("the first bytes") > 0);
         stop(&server);
         let answer = client.answer();
         assert!(answer.body == big, "{} of {} bytes", answer.body.len(), big.len());
-        assert_eq!(client.rest(), b"", "nothing follows the last answer");
+        assert_eq!(client.read_to_end(), b"", "nothing follows the last answer");
         assert_eq!(server.wait().code(), Some(0));
         server.await_nothing_left();
     });
 }
 
-#[test]
-fn sigterm_closes_idle_clients_and_ends_the_server_with_0() {
-    for_each_architecture(|arch| {
-        let store = Store::embedded();
-        let words = ["--grace", FOR_EVER, "--keep-alive-timeout", FOR_EVER];
-        let mut server = Server::start(arch, &store.url(), &words);
-        let crowd = if arch == ONE_AT_A_TIME { 1 } else { 20 };
-        let mut idle: Vec<_> = (0..crowd).map(|_| server.client()).collect();
-        for client in &mut idle {
-            assert_eq!(client.get("/hello.txt").status, 200);
-        }
-        server.supervisor().signal(Signal::TERM);
-        for client in &mut idle {
-            assert_eq!(client.rest(), b"");
-        }
-        drop(idle);
-        assert_eq!(server.wait().code(), Some(0));
-        server.await_nothing_left();
-        TcpListener::bind(("127.0.0.1", server.port)).expect("a port that is free again");
-    });
+test!(Architecture, sigterm_closes_idle_clients_and_ends_the_server_with_0);
+fn sigterm_closes_idle_clients_and_ends_the_server_with_0(arch: &str) {
+    let store = Store::embedded();
+    let words = ["--grace", FOR_EVER, "--keep-alive-timeout", FOR_EVER];
+    let mut server = Server::start(arch, &store.url(), &words);
+    let count = if arch == ONE_AT_A_TIME { 1 } else { 20 };
+    let mut idle: Vec<_> = (0..count).map(|_| server.client()).collect();
+    for client in &mut idle {
+        assert_eq!(client.get("/hello.txt").status, 200);
+    }
+    server.supervisor().signal(Signal::TERM);
+    for client in &mut idle {
+        assert_eq!(client.read_to_end(), b"");
+    }
+    drop(idle);
+    assert_eq!(server.wait().code(), Some(0));
+    server.await_nothing_left();
+    TcpListener::bind(("127.0.0.1", server.port)).expect("a port that is free again");
 }
 
-#[test]
-fn sigterm_ends_a_server_that_nobody_uses() {
-    for_each_architecture(|arch| {
-        let store = Store::embedded();
-        let mut server = Server::start(arch, &store.url(), &["--grace", FOR_EVER]);
-        assert_eq!(server.stop().code(), Some(0));
-    });
+test!(Architecture, sigterm_ends_a_server_without_clients);
+fn sigterm_ends_a_server_without_clients(arch: &str) {
+    let store = Store::embedded();
+    let mut server = Server::start(arch, &store.url(), &["--grace", FOR_EVER]);
+    assert_eq!(server.stop().code(), Some(0));
 }
 
-#[test]
-fn when_the_grace_time_is_over_the_server_ends_whoever_is_left() {
+test!(Architecture, after_the_grace_time_the_remaining_clients_are_closed);
+fn after_the_grace_time_the_remaining_clients_are_closed(arch: &str) {
     let (_root, folder) = endless();
-    for_each_architecture(|arch| {
-        let store = Store::embedded();
-        let words = ["--root", &folder, "--grace", "0.3", "--send-timeout", FOR_EVER];
-        let mut server = Server::start(arch, &store.url(), &words);
-        let mut client = stuck(&server);
-        assert_eq!(server.stop().code(), Some(0));
-        client.until_gone();
-    });
+    let store = Store::embedded();
+    let words = ["--root", &folder, "--grace", "0.3", "--send-timeout", FOR_EVER];
+    let mut server = Server::start(arch, &store.url(), &words);
+    let mut client = stuck(&server);
+    assert_eq!(server.stop().code(), Some(0));
+    client.read_until_closed();
 }
 
-#[test]
-fn sigint_ends_it_at_once_with_an_account() {
+test!(Architecture, sigint_ends_a_server_at_once_with_a_summary);
+fn sigint_ends_a_server_at_once_with_a_summary(arch: &str) {
     let (_root, folder) = endless();
-    for_each_architecture(|arch| {
+    let store = Store::embedded();
+    let words = ["--root", &folder, "--grace", FOR_EVER, "--send-timeout", FOR_EVER];
+    let mut server = Server::start(arch, &store.url(), &words);
+    for _ in 0..3 {
+        assert_eq!(server.client().get("/guestbook").status, 200);
+    }
+    let _client = stuck(&server);
+    server.supervisor().signal(Signal::INT);
+    assert_eq!(server.wait().code(), Some(0));
+    server.await_nothing_left();
+    let said = server.errors();
+    let (_, account) = said.split_once("Ctrl-C stops it\n").expect("how to stop it");
+    let requests = format!("zerohttpd: {arch}: 3 requests served");
+    assert!(account.contains(&requests), "{account}");
+    for part in ["CPU time", " s user, ", " s system", "memory", " MiB"] {
+        assert!(account.contains(part), "no {part:?} in {account}");
+    }
+}
+
+test!(Architecture, a_second_signal_ends_a_server_at_once);
+fn a_second_signal_ends_a_server_at_once(arch: &str) {
+    let (_root, folder) = endless();
+    for second in [Signal::TERM, Signal::INT] {
         let store = Store::embedded();
         let words = ["--root", &folder, "--grace", FOR_EVER, "--send-timeout", FOR_EVER];
         let mut server = Server::start(arch, &store.url(), &words);
-        for _ in 0..3 {
-            assert_eq!(server.client().get("/guestbook").status, 200);
-        }
-        let _client = stuck(&server);
-        server.supervisor().signal(Signal::INT);
-        assert_eq!(server.wait().code(), Some(0));
+        let mut client = stuck(&server);
+        let processes = server.processes().len();
+        server.supervisor().signal(Signal::TERM);
+        // A second SIGTERM would be merged with the first while that is pending.
+        wait_until("a supervisor that has read the first", || pending(&server) == 0);
+        server.supervisor().signal(second);
+        let ended = server.wait();
+        assert!(ended.code().is_some() || ended.signal().is_some(), "{ended}");
         server.await_nothing_left();
-        let said = server.errors();
-        let (_, account) = said.split_once("Ctrl-C stops it\n").expect("how to stop it");
-        let requests = format!("zerohttpd: {arch}: 3 requests served");
-        assert!(account.contains(&requests), "{account}");
-        for part in ["CPU time", " s user, ", " s system", "memory", " MiB"] {
-            assert!(account.contains(part), "no {part:?} in {account}");
-        }
-    });
+        assert!(processes >= 3);
+        client.read_until_closed();
+    }
 }
 
-#[test]
-fn a_second_signal_ends_it_at_once() {
-    let (_root, folder) = endless();
-    for_each_architecture(|arch| {
-        for second in [Signal::TERM, Signal::INT] {
-            let store = Store::embedded();
-            let words = ["--root", &folder, "--grace", FOR_EVER, "--send-timeout", FOR_EVER];
-            let mut server = Server::start(arch, &store.url(), &words);
-            let mut client = stuck(&server);
-            let processes = server.processes().len();
-            server.supervisor().signal(Signal::TERM);
-            // Two signals of a kind that come at once are one.
-            wait_until("a supervisor that has read the first", || pending(&server) == 0);
-            server.supervisor().signal(second);
-            let ended = server.wait();
-            assert!(ended.code().is_some() || ended.signal().is_some(), "{ended}");
-            server.await_nothing_left();
-            assert!(processes >= 3);
-            client.until_gone();
-        }
-    });
-}
-
-/// The signals that wait for the supervisor to read them.
+/// The signals that are pending for the supervisor, as a set of bits.
 fn pending(server: &Server) -> u64 {
     let path = format!("/proc/{}/status", server.supervisor().0);
     let status = std::fs::read_to_string(path).unwrap_or_default();
@@ -167,26 +160,25 @@ fn pending(server: &Server) -> u64 {
     set.map_or(0, |digits| u64::from_str_radix(digits.trim(), 16).expect("a set of signals"))
 }
 
-#[test]
-fn sigint_from_the_terminal_reaches_all_processes_and_is_the_supervisor_s_alone() {
-    for_each_architecture(|arch| {
-        let store = Store::embedded();
-        let mut server = Server::start_small(arch, &store.url(), &[]);
-        assert_eq!(server.client().visit(), 1);
-        // A child that was made for that client has ended with it.
-        server.await_rest();
-        let mut children = server.processes();
-        children.retain(|process| *process != server.supervisor());
-        children.iter().for_each(|process| process.signal(Signal::INT));
-        assert_eq!(server.client().visit(), 2);
-        assert!(children.iter().all(|process| process.lives()), "one of them ended");
-        server.supervisor().signal(Signal::INT);
-        assert_eq!(server.wait().code(), Some(0));
-        server.await_nothing_left();
-    });
+test!(Architecture, only_the_supervisor_obeys_sigint);
+/// Ctrl-C sends SIGINT to all processes of the terminal's foreground group.
+fn only_the_supervisor_obeys_sigint(arch: &str) {
+    let store = Store::embedded();
+    let mut server = Server::start_small(arch, &store.url(), &[]);
+    assert_eq!(server.client().visit(), 1);
+    // A child that was forked for that client ends first.
+    server.await_idle();
+    let mut children = server.processes();
+    children.retain(|process| *process != server.supervisor());
+    children.iter().for_each(|process| process.signal(Signal::INT));
+    assert_eq!(server.client().visit(), 2);
+    assert!(children.iter().all(|process| process.lives()), "one of them ended");
+    server.supervisor().signal(Signal::INT);
+    assert_eq!(server.wait().code(), Some(0));
+    server.await_nothing_left();
 }
 
-/// A terminal: what types at it and shows it, and the end for those who are started there.
+/// A terminal: the master end, and the end that programs have as their terminal.
 fn terminal() -> (OwnedFd, OwnedFd) {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let screen = openpt(flags).expect("a terminal");
@@ -197,39 +189,35 @@ fn terminal() -> (OwnedFd, OwnedFd) {
     (screen, inside)
 }
 
-#[test]
-fn a_server_ends_with_its_terminal() {
-    for_each_architecture(|arch| {
-        let (store, (screen, inside)) = (Store::embedded(), terminal());
-        let words = (arch, &*store.url(), &[][..]);
-        let mut server = Server::start_in_shell(r#"exec setsid -c "$0" "$@""#, inside, words);
-        server.supervisor().signal(Signal::HUP);
-        wait_until("word of it", || server.errors().contains("opened anew"));
-        drop(screen);
-        assert_eq!(server.wait().code(), Some(0));
-        server.await_nothing_left();
-    });
+test!(Architecture, a_server_stops_when_its_terminal_is_closed);
+fn a_server_stops_when_its_terminal_is_closed(arch: &str) {
+    let (store, (screen, inside)) = (Store::embedded(), terminal());
+    let words = (arch, &*store.url(), &[][..]);
+    let mut server = Server::start_in_shell(r#"exec setsid -c "$0" "$@""#, inside, words);
+    server.supervisor().signal(Signal::HUP);
+    wait_until("a message about the reload", || server.errors().contains("opened anew"));
+    drop(screen);
+    assert_eq!(server.wait().code(), Some(0));
+    server.await_nothing_left();
 }
 
-/// As nohup(1) has it.
-#[test]
-fn a_server_that_is_to_outlive_its_terminal_does() {
-    for_each_architecture(|arch| {
-        let (store, (screen, inside)) = (Store::embedded(), terminal());
-        let words = (arch, &*store.url(), &[][..]);
-        let script = r#"trap "" HUP; exec setsid -c "$0" "$@""#;
-        let mut server = Server::start_in_shell(script, inside, words);
-        drop(screen);
-        // The terminal is gone once it is not the process' any more.
-        let stat = || std::fs::read_to_string(format!("/proc/{}/stat", server.supervisor().0));
-        let terminal = || Some(stat().ok()?.rsplit_once(") ")?.1.split(' ').nth(4)? == "0");
-        wait_until("the end of a terminal", || terminal() == Some(true));
-        // Two signals of a kind that come at once are one.
-        wait_until("word of another", || {
-            server.supervisor().signal(Signal::HUP);
-            server.errors().contains("opened anew")
-        });
-        assert_eq!(server.client().get("/hello.txt").status, 200);
-        assert_eq!(server.stop().code(), Some(0));
+test!(Architecture, a_server_started_with_sighup_ignored_goes_on_when_its_terminal_is_closed);
+/// nohup(1) starts programs in this way.
+fn a_server_started_with_sighup_ignored_goes_on_when_its_terminal_is_closed(arch: &str) {
+    let (store, (screen, inside)) = (Store::embedded(), terminal());
+    let words = (arch, &*store.url(), &[][..]);
+    let script = r#"trap "" HUP; exec setsid -c "$0" "$@""#;
+    let mut server = Server::start_in_shell(script, inside, words);
+    drop(screen);
+    // The kernel has sent SIGHUP once the process has no controlling terminal.
+    let stat = || std::fs::read_to_string(format!("/proc/{}/stat", server.supervisor().0));
+    let terminal = || Some(stat().ok()?.rsplit_once(") ")?.1.split(' ').nth(4)? == "0");
+    wait_until("the end of a terminal", || terminal() == Some(true));
+    // A later SIGHUP is a reload. It is repeated, as it is merged with one that is still pending.
+    wait_until("a message about a reload", || {
+        server.supervisor().signal(Signal::HUP);
+        server.errors().contains("opened anew")
     });
+    assert_eq!(server.client().get("/hello.txt").status, 200);
+    assert_eq!(server.stop().code(), Some(0));
 }

@@ -1,115 +1,79 @@
-//! Why a server does not start: one line that names the culprit, and nothing is left behind.
+//! The start of a server: one that cannot start says why in one line, and leaves no process behind.
 
 use std::net::TcpListener;
-use std::os::unix::net::UnixListener;
 use std::process::Stdio;
+use std::thread;
 
 use rustix::process::Signal;
 
+use crate::support::cases::test;
 use crate::support::server::{run, takes_workers};
-use crate::support::{Redis, Server, Store, TempDir, architectures, for_each_architecture};
+use crate::support::{Redis, Server, Store, TempDir, architectures, strace, wait_until};
 
-/// It ends with 1 and one line, in which all of this stands.
+/// Checks that the exit status is 1, and that standard error is one line that contains all parts.
 #[track_caller]
 fn assert_says(ended: &(std::process::ExitStatus, String), parts: &[&str]) {
     let (status, said) = ended;
     assert_eq!(status.code(), Some(1), "{said}");
-    assert_eq!(said.lines().count(), 1, "more than a line, or none: {said:?}");
+    assert_eq!(said.lines().count(), 1, "not one line: {said:?}");
     assert!(said.starts_with("zerohttpd: "), "{said}");
     for part in parts {
         assert!(said.contains(part), "no {part:?} in {said:?}");
     }
 }
 
-#[test]
-fn a_port_that_is_in_use_is_named() {
+test!(Architecture, a_port_that_is_in_use_is_named_in_the_error);
+fn a_port_that_is_in_use_is_named_in_the_error(arch: &str) {
     let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let port = taken.local_addr().expect("its address").port().to_string();
-    for_each_architecture(|arch| {
-        let store = Store::embedded();
-        let ended = Server::refuse(arch, &store.url(), &["--port", &port]);
-        assert_says(&ended, &["can't listen on 127.0.0.1", &port]);
-    });
+    let store = Store::embedded();
+    let ended = Server::failed_start(arch, &store.url(), &["--port", &port]);
+    assert_says(&ended, &["can't listen on 127.0.0.1", &port]);
 }
 
-#[test]
-fn an_address_that_is_not_ours_is_named() {
-    for_each_architecture(|arch| {
-        let store = Store::embedded();
-        let ended = Server::refuse(arch, &store.url(), &["--bind", "192.0.2.1"]);
-        assert_says(&ended, &["can't listen on 192.0.2.1", "no such address"]);
-    });
+test!(Architecture, an_address_that_is_not_of_this_machine_is_named_in_the_error);
+fn an_address_that_is_not_of_this_machine_is_named_in_the_error(arch: &str) {
+    let store = Store::embedded();
+    let ended = Server::failed_start(arch, &store.url(), &["--bind", "192.0.2.1"]);
+    assert_says(&ended, &["can't listen on 192.0.2.1", "no such address"]);
 }
 
-#[test]
-fn a_folder_that_is_missing_is_named() {
-    for_each_architecture(|arch| {
-        let store = Store::embedded();
-        let ended = Server::refuse(arch, &store.url(), &["--root", "/nowhere/at/all"]);
-        assert_says(&ended, &["site", "/nowhere/at/all"]);
-        let ended = Server::refuse(arch, &store.url(), &["--templates", "/nowhere/at/all"]);
-        assert_says(&ended, &["templates", "/nowhere/at/all"]);
-        let ended = Server::refuse(arch, &store.url(), &["--log-file", "/nowhere/at/all"]);
-        assert_says(&ended, &["log", "/nowhere/at/all"]);
-    });
+test!(Architecture, a_missing_folder_is_named_in_the_error);
+fn a_missing_folder_is_named_in_the_error(arch: &str) {
+    let store = Store::embedded();
+    let ended = Server::failed_start(arch, &store.url(), &["--root", "/nowhere/at/all"]);
+    assert_says(&ended, &["site", "/nowhere/at/all"]);
+    let ended = Server::failed_start(arch, &store.url(), &["--templates", "/nowhere/at/all"]);
+    assert_says(&ended, &["templates", "/nowhere/at/all"]);
+    let ended = Server::failed_start(arch, &store.url(), &["--log-file", "/nowhere/at/all"]);
+    assert_says(&ended, &["log", "/nowhere/at/all"]);
 }
 
-#[test]
-fn a_template_that_lacks_its_gap_is_named() {
-    for_each_architecture(|arch| {
-        let (store, templates) = (Store::embedded(), TempDir::new());
-        std::fs::create_dir(templates.join("guestbook")).expect("a folder");
-        templates.write("guestbook/index.html", "no gap at all");
-        let folder = templates.path().display().to_string();
-        let ended = Server::refuse(arch, &store.url(), &["--templates", &folder]);
-        assert_says(&ended, &["guestbook/index.html", &folder]);
-    });
+test!(Architecture, a_template_without_its_placeholder_is_named_in_the_error);
+fn a_template_without_its_placeholder_is_named_in_the_error(arch: &str) {
+    let (store, templates) = (Store::embedded(), TempDir::new());
+    std::fs::create_dir(templates.join("guestbook")).expect("a folder");
+    templates.write("guestbook/index.html", "no gap at all");
+    let folder = templates.path().display().to_string();
+    let ended = Server::failed_start(arch, &store.url(), &["--templates", &folder]);
+    assert_says(&ended, &["guestbook/index.html", &folder]);
 }
 
-#[test]
-fn a_redis_that_is_not_there_or_does_not_answer_is_named() {
+test!(Architecture, an_embedded_store_that_cannot_be_opened_is_named_in_the_error);
+fn an_embedded_store_that_cannot_be_opened_is_named_in_the_error(arch: &str) {
     let folder = TempDir::new();
-    let path = folder.join("mute.sock");
-    let _mute = UnixListener::bind(&path).expect("a socket");
-    let missing = folder.join("missing.sock").display().to_string();
-    for_each_architecture(|arch| {
-        let ended = Server::refuse(arch, "redis://127.0.0.1:1", &[]);
-        assert_says(&ended, &["redis://127.0.0.1:1", "can't be reached"]);
-        let ended = Server::refuse(arch, &format!("redis+unix://{missing}"), &[]);
-        assert_says(&ended, &[&missing, "can't be reached"]);
-        let (status, said) = Server::refuse(arch, &format!("redis+unix://{}", path.display()), &[]);
-        // It may say first that it waits.
-        assert_eq!(status.code(), Some(1), "{said}");
-        let last = said.lines().last().unwrap_or_default();
-        assert!(last.contains("mute.sock did not answer in time"), "{said}");
-    });
+    let ended = Server::failed_start(arch, "embedded:/proc/nowhere/g.db", &[]);
+    assert_says(&ended, &["/proc/nowhere"]);
+    folder.write("other.db", "this is no database, and long enough to be sure of that");
+    let file = folder.join("other.db").display().to_string();
+    let ended = Server::failed_start(arch, &format!("embedded:{file}"), &[]);
+    assert_says(&ended, &[&file]);
+    let kept = std::fs::read(&file).expect("the file");
+    assert!(kept.starts_with(b"this is no database"), "the file was changed");
 }
 
-#[test]
-fn a_host_that_does_not_exist_is_named() {
-    // No resolver is asked for a name in .invalid (RFC 6761).
-    let arch = &architectures()[0];
-    let ended = Server::refuse(arch, "redis://nowhere.invalid:6379", &[]);
-    assert_says(&ended, &["can't find the store redis://nowhere.invalid:6379"]);
-}
-
-#[test]
-fn an_embedded_store_that_can_not_be_made_says_why() {
-    for_each_architecture(|arch| {
-        let folder = TempDir::new();
-        let ended = Server::refuse(arch, "embedded:/proc/nowhere/g.db", &[]);
-        assert_says(&ended, &["/proc/nowhere"]);
-        folder.write("other.db", "this is no database, and long enough to be sure of that");
-        let file = folder.join("other.db").display().to_string();
-        let ended = Server::refuse(arch, &format!("embedded:{file}"), &[]);
-        assert_says(&ended, &[&file]);
-        let kept = std::fs::read(&file).expect("the file");
-        assert!(kept.starts_with(b"this is no database"), "it was written to");
-    });
-}
-
-#[test]
-fn words_that_mean_nothing_are_named_and_nothing_is_started() {
+test!(Once, invalid_arguments_are_named_in_the_error_and_no_server_starts);
+fn invalid_arguments_are_named_in_the_error_and_no_server_starts() {
     let redis = Redis::start(&[]);
     let url = redis.url();
     for arch in architectures() {
@@ -134,15 +98,15 @@ fn words_that_mean_nothing_are_named_and_nothing_is_started() {
             assert_eq!(ended.status.code(), Some(2), "{words:?}: {ended:?}");
             let said = String::from_utf8_lossy(&ended.stderr).into_owned();
             assert!(said.starts_with("error: "), "{words:?}: {said}");
-            // The value, or else the option that was not understood, is in what is said.
+            // The message contains the value, or the option that is unknown.
             let culprits = words.iter().rev().take(2);
             assert!(culprits.into_iter().any(|word| said.contains(word)), "{words:?}: {said}");
         }
     }
 }
 
-#[test]
-fn an_architecture_that_does_not_exist_is_named_beside_those_that_do() {
+test!(Once, the_error_for_an_unknown_architecture_lists_those_that_exist);
+fn the_error_for_an_unknown_architecture_lists_those_that_exist() {
     let ended = run(&["quantum", "0"]);
     assert_eq!(ended.status.code(), Some(2));
     let said = String::from_utf8_lossy(&ended.stderr);
@@ -151,11 +115,10 @@ fn an_architecture_that_does_not_exist_is_named_beside_those_that_do() {
     }
 }
 
-#[test]
-fn a_backlog_a_version_and_help_are_there() {
+test!(Once, the_options_backlog_version_and_help_work);
+fn the_options_backlog_version_and_help_work() {
     let store = Store::embedded();
-    let arch = &architectures()[0];
-    let server = Server::start(arch, &store.url(), &["--backlog", "1"]);
+    let server = Server::start("iterative", &store.url(), &["--backlog", "1"]);
     assert_eq!(server.client().get("/hello.txt").status, 200);
     let version = run(&["--version"]);
     assert_eq!(version.stdout, format!("zerohttpd {}\n", env!("CARGO_PKG_VERSION")).into_bytes());
@@ -166,35 +129,69 @@ fn a_backlog_a_version_and_help_are_there() {
     }
 }
 
-/// Sockets of several processes share a port with whoever lets them, an older server of ours too.
-#[test]
-fn a_port_that_another_server_has_is_named_by_several_processes_too() {
-    for_each_architecture(|arch| {
-        if !takes_workers(arch) {
-            return;
-        }
-        let (store, other) = (Store::embedded(), Store::embedded());
-        let server = Server::start(arch, &store.url(), &["--workers", "2"]);
-        let port = server.port.to_string();
-        let ended = Server::refuse(arch, &other.url(), &["--port", &port, "--workers", "2"]);
-        assert_says(&ended, &["can't listen on 127.0.0.1", &port]);
+test!(Architecture, a_server_with_several_processes_does_not_share_the_port_of_another_server);
+/// Its sockets, which have SO_REUSEPORT, could share the port with those of the older server.
+fn a_server_with_several_processes_does_not_share_the_port_of_another_server(arch: &str) {
+    if !takes_workers(arch) {
+        return;
+    }
+    let (store, other) = (Store::embedded(), Store::embedded());
+    let server = Server::start(arch, &store.url(), &["--workers", "2"]);
+    let port = server.port.to_string();
+    let ended = Server::failed_start(arch, &other.url(), &["--port", &port, "--workers", "2"]);
+    assert_says(&ended, &["can't listen on 127.0.0.1", &port]);
+}
+
+test!(Architecture, two_servers_that_start_at_once_do_not_share_a_port);
+/// The first server is delayed after it has found the port free, before its processes share it.
+fn two_servers_that_start_at_once_do_not_share_a_port(arch: &str) {
+    if !strace::is_allowed() {
+        return;
+    }
+    if !takes_workers(arch) {
+        return;
+    }
+    let (stores, folder) = ([Store::embedded(), Store::embedded()], TempDir::new());
+    let calls = folder.join("calls").display().to_string();
+    // A port that is free now.
+    let free = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let port = free.local_addr().expect("its address").port().to_string();
+    drop(free);
+    let words = ["--port", &port, "--workers", "2"];
+    let delayed = format!(
+        "exec strace -D -f -o {calls} -e trace=bind -e inject=bind:delay_enter=1s:when=2+ \
+         \"$0\" \"$@\""
+    );
+    let start = |script: &str, store: &Store| {
+        let words = (arch, &*store.url(), &words[..]);
+        Server::start_in_shell(script, Stdio::null(), words)
+    };
+    thread::scope(|scope| {
+        let first = scope.spawn(|| start(&delayed, &stores[0]));
+        wait_until("a port that was found free", || {
+            let calls = std::fs::read_to_string(&calls).unwrap_or_default();
+            calls.contains(&format!("sin_port=htons({port})")) && calls.contains(" = 0")
+        });
+        let second = scope.spawn(|| start("exec \"$0\" \"$@\"", &stores[1]));
+        // The thread of the server that can't start panics.
+        let started = [first.join(), second.join()];
+        assert_eq!(started.iter().filter(|started| started.is_ok()).count(), 1);
     });
 }
 
-/// As in a container: whoever started it, its session's leader among them, has no number there.
-#[test]
-fn it_starts_and_ends_in_a_namespace_of_its_own() {
+test!(Architecture, a_server_starts_and_stops_in_its_own_namespace);
+/// In a PID namespace, as in a container, the supervisor's parent and session leader have no
+/// number.
+fn a_server_starts_and_stops_in_its_own_namespace(arch: &str) {
     let user = if rustix::process::geteuid().is_root() { "" } else { "--user --map-root-user" };
     let script = format!(r#"exec unshare {user} --pid --fork "$0" "$@""#);
-    for_each_architecture(|arch| {
-        let store = Store::embedded();
-        let words = (arch, &*store.url(), &[][..]);
-        let mut unshare = Server::start_in_shell(&script, Stdio::null(), words);
-        assert_eq!(unshare.client().get("/hello.txt").status, 200);
-        assert_eq!(unshare.client().get("/guestbook").status, 200);
-        let [supervisor] = unshare.supervisor().children()[..] else { panic!("one child") };
-        supervisor.signal(Signal::TERM);
-        assert_eq!(unshare.wait().code(), Some(0));
-        unshare.await_nothing_left();
-    });
+    let store = Store::embedded();
+    let words = (arch, &*store.url(), &[][..]);
+    let mut unshare = Server::start_in_shell(&script, Stdio::null(), words);
+    assert_eq!(unshare.client().get("/hello.txt").status, 200);
+    assert_eq!(unshare.client().get("/guestbook").status, 200);
+    let [supervisor] = unshare.supervisor().children()[..] else { panic!("one child") };
+    supervisor.signal(Signal::TERM);
+    assert_eq!(unshare.wait().code(), Some(0));
+    unshare.await_nothing_left();
 }

@@ -1,4 +1,4 @@
-//! A client that sends what it likes, and reads answers as strictly as the scripts do.
+//! A client that sends any bytes, and reads answers as strictly as the scripts do.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
@@ -7,22 +7,22 @@ use std::time::Duration;
 use rustix::net::sockopt::{set_socket_linger, set_socket_recv_buffer_size};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 
-use super::PATIENCE;
+use super::TIMEOUT;
 use super::script::{Answer, read_answer};
 
-/// A connection to a server. Every wait ends with an error after [`PATIENCE`].
+/// A connection to a server. Reading or writing fails after [`TIMEOUT`].
 pub(crate) struct Client {
     pub(crate) stream: TcpStream,
-    /// What came and was not taken.
+    /// Bytes that were received and not yet read as an answer.
     pub(crate) input: Vec<u8>,
 }
 
-/// How a client goes.
+/// How a client leaves.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Leave {
     /// It closes its socket: FIN.
     Fin,
-    /// It is torn away: RST.
+    /// It resets the connection: RST.
     Reset,
 }
 
@@ -32,9 +32,9 @@ impl Client {
         Client::try_connect((Ipv4Addr::LOCALHOST, port).into()).expect("a server that accepts")
     }
 
-    /// A client whose kernel holds few bytes for it, so that a server feels how slow it is.
+    /// A client with a small receive buffer, so that a server soon has to wait if it reads slowly.
     #[track_caller]
-    pub(crate) fn narrow(port: u16) -> Client {
+    pub(crate) fn with_small_buffer(port: u16) -> Client {
         let address = (Ipv4Addr::LOCALHOST, port).into();
         Client::with_buffer(address, Some(4096)).expect("a server that accepts")
     }
@@ -52,25 +52,27 @@ impl Client {
         }
         connect(&socket, &address)?;
         let stream = TcpStream::from(socket);
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        stream.set_write_timeout(Some(TIMEOUT))?;
         stream.set_nodelay(true)?;
         Ok(Client { stream, input: Vec::new() })
     }
 
-    /// Sends; a server that has closed the connection is found out when its answer is read.
+    /// Sends, and ignores errors: if the server has closed the connection, reading the answer
+    /// fails.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.stream.write_all(bytes.as_ref());
     }
 
+    /// Shuts the sending side; the client can still read.
     pub(crate) fn stop_sending(&self) {
         let _ = self.stream.shutdown(Shutdown::Write);
     }
 
-    /// Reads once, up to so many bytes; how many came, none at the end.
-    pub(crate) fn read_some(&mut self, most: usize) -> io::Result<usize> {
+    /// Reads once, at most `limit` bytes; returns how many came, 0 at the end.
+    pub(crate) fn read_some(&mut self, limit: usize) -> io::Result<usize> {
         let old = self.input.len();
-        self.input.resize(old + most, 0);
+        self.input.resize(old + limit, 0);
         let read = loop {
             match self.stream.read(&mut self.input[old..]) {
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
@@ -81,7 +83,7 @@ impl Client {
         read
     }
 
-    /// Reads an answer, if the server gives a whole one.
+    /// Reads an answer, in response to a HEAD or not; the error says why there is no complete one.
     pub(crate) fn try_answer(&mut self, to_head: bool) -> Result<Answer, String> {
         loop {
             if let Some((answer, used)) = read_answer(&self.input, to_head)? {
@@ -101,14 +103,14 @@ impl Client {
         self.try_answer(false).unwrap_or_else(|why| panic!("no answer: {why}"))
     }
 
-    /// Asks for something and gets it, on this connection.
+    /// Sends a GET on this connection, and reads the answer.
     #[track_caller]
     pub(crate) fn get(&mut self, target: &str) -> Answer {
         self.send(request("GET", target));
         self.answer()
     }
 
-    /// Asks for the head of something.
+    /// Sends a HEAD, and reads the answer.
     #[track_caller]
     pub(crate) fn head(&mut self, target: &str) -> Answer {
         self.send(request("HEAD", target));
@@ -122,7 +124,7 @@ impl Client {
         self.answer()
     }
 
-    /// Visits the guestbook; which visitor it is.
+    /// Visits the guestbook: the visitor's number.
     #[track_caller]
     pub(crate) fn visit(&mut self) -> u64 {
         let answer = self.get("/guestbook");
@@ -130,9 +132,10 @@ impl Client {
         visitor(&answer).expect("a number for the visitor")
     }
 
-    /// Reads to the end, and returns all that had not been taken.
+    /// Reads until the server closes the connection; panics if the server resets it. Returns the
+    /// bytes that were not yet read as answers.
     #[track_caller]
-    pub(crate) fn rest(&mut self) -> Vec<u8> {
+    pub(crate) fn read_to_end(&mut self) -> Vec<u8> {
         loop {
             match self.read_some(64 * 1024) {
                 Ok(0) => return std::mem::take(&mut self.input),
@@ -142,13 +145,14 @@ impl Client {
         }
     }
 
-    /// Waits until the server ends the connection, politely or not; what came before that.
+    /// Reads until the server closes or resets the connection. Returns the bytes that were not yet
+    /// read as answers.
     #[track_caller]
-    pub(crate) fn until_gone(&mut self) -> Vec<u8> {
+    pub(crate) fn read_until_closed(&mut self) -> Vec<u8> {
         loop {
             match self.read_some(64 * 1024) {
                 Ok(0) => return std::mem::take(&mut self.input),
-                Err(e) if is_gone(&e) => return std::mem::take(&mut self.input),
+                Err(e) if is_reset(&e) => return std::mem::take(&mut self.input),
                 Ok(_) => {}
                 Err(e) => panic!("waiting for the end: {e} after {:?}", show(&self.input)),
             }
@@ -163,8 +167,8 @@ impl Client {
         }
     }
 
-    /// Whether something has come by now, if only the end.
-    pub(crate) fn has_news(&self) -> bool {
+    /// Whether the server has sent anything, or ended the connection, by now.
+    pub(crate) fn has_input_or_end(&self) -> bool {
         !self.peek().is_err_and(|e| e.kind() == ErrorKind::WouldBlock)
     }
 
@@ -175,6 +179,7 @@ impl Client {
         peeked
     }
 
+    /// Ends the connection.
     pub(crate) fn leave(self, how: Leave) {
         if matches!(how, Leave::Reset) {
             set_socket_linger(&self.stream, Some(Duration::ZERO)).expect("a socket");
@@ -182,11 +187,11 @@ impl Client {
     }
 }
 
-fn is_gone(error: &io::Error) -> bool {
+fn is_reset(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
 }
 
-/// The end of what came, for a reader.
+/// The last bytes of what was received, escaped, for a message.
 pub(crate) fn show(bytes: &[u8]) -> String {
     bytes[bytes.len().saturating_sub(400)..].escape_ascii().to_string()
 }
@@ -196,12 +201,12 @@ pub(crate) fn request(method: &str, target: &str) -> String {
     format!("{method} {target} HTTP/1.1\r\nHost: test\r\n\r\n")
 }
 
-/// The last request of a connection.
+/// A request that asks the server to close the connection afterwards.
 pub(crate) fn last_request(target: &str) -> String {
     format!("GET {target} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
 }
 
-/// A form that is sent.
+/// A POST that signs the guestbook.
 pub(crate) fn signature(name: &str, remark: &str) -> String {
     let form = format!("guest-name={}&guest-remarks={}", encoded(name), encoded(remark));
     format!(
@@ -227,14 +232,17 @@ pub(crate) fn visitor(answer: &Answer) -> Option<u64> {
     number.replace(',', "").parse().ok()
 }
 
-/// The remarks on a page of the guestbook, in its order, as HTML.
+/// The entries on a page of the guestbook, in the page's order, each `remark - name` as HTML
+/// without the tags around remark and name.
 pub(crate) fn entries(answer: &Answer) -> Vec<String> {
     let page = String::from_utf8_lossy(&answer.body);
     let items = page.split("<p class=\"guest-entry\">").skip(1);
-    items.filter_map(|item| Some(item.split_once("</p>")?.0.to_string())).collect()
+    let tags = ["<bdi>", "</bdi>", "<span class=\"guest-name\">", "</span>"];
+    let bare = |item: &str| tags.iter().fold(item.to_string(), |item, tag| item.replace(tag, ""));
+    items.filter_map(|item| Some(bare(item.split_once("</p>")?.0))).collect()
 }
 
-/// Whether an answer is the last on its connection.
+/// Whether an answer says that the server closes the connection.
 pub(crate) fn is_last(answer: &Answer) -> bool {
     answer.field("Connection") == Ok(Some(b"close"))
 }

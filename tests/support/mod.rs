@@ -1,16 +1,20 @@
-//! What every test of the running program needs: a server of its own, a store of its own, a client
-//! that sends what it likes, and a way to wait.
+//! What the tests of the running program share: servers, stores, a client that can send any bytes,
+//! and ways to wait.
 //!
-//! Whatever a test starts ends with it, also when it fails: see [`server::Server`].
+//! All processes that a test starts end with the test, even if it fails: see [`server::Server`].
 
 // Each test program uses a part of this.
 #![allow(dead_code, unused_imports)]
 
+pub(crate) mod cases;
 pub(crate) mod client;
+pub(crate) mod filter;
 pub(crate) mod forwarder;
 pub(crate) mod process;
-mod program;
+pub(crate) mod program;
 pub(crate) mod redis;
+pub(crate) mod resources;
+pub(crate) mod results;
 pub(crate) mod script;
 pub(crate) mod server;
 pub(crate) mod store;
@@ -29,32 +33,32 @@ pub(crate) use redis::Redis;
 pub(crate) use server::Server;
 pub(crate) use store::{Kind, Store};
 
-/// No test waits this long for anything that works, on however busy a machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
+/// When a wait has failed: on a busy machine, too, everything that works takes less.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(40);
 
-/// How often something is looked at that can only be looked at.
-const GLANCE: Duration = Duration::from_millis(10);
+/// The pause between two checks of a condition.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// The architecture that has one client at a time, which some promises therefore leave out.
+/// The architecture that serves one client at a time, which some tests leave out.
 pub(crate) const ONE_AT_A_TIME: &str = "iterative";
 
-/// Waits for a condition, looking again and again; panics with what was waited for if it never
-/// comes about. The only place in the tests that sleeps.
+/// Checks a condition until it holds. After [`TIMEOUT`] it panics and says `what` was awaited.
 #[track_caller]
 pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     wait_for(what, || condition().then_some(()));
 }
 
-/// Waits for something to be there, as [`wait_until`] does.
+/// Calls `look` until it finds something, and returns that. After [`TIMEOUT`] it panics and says
+/// `what` was awaited. The tests sleep only here.
 #[track_caller]
 pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let give_up = Instant::now() + PATIENCE;
+    let give_up = Instant::now() + TIMEOUT;
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(Instant::now() < give_up, "waited {PATIENCE:?} in vain: {what}");
-        thread::sleep(GLANCE);
+        assert!(Instant::now() < give_up, "waited {TIMEOUT:?} in vain: {what}");
+        thread::sleep(POLL_INTERVAL);
     }
 }
 
@@ -72,21 +76,22 @@ pub(crate) fn architectures() -> &'static [String] {
     })
 }
 
-/// The ways in which an architecture's processes can share a port; none where it has but one.
+/// The values of `--accept` that an architecture knows; none if it lacks the option.
 pub(crate) fn ways_to_accept(arch: &str) -> Vec<&'static str> {
     let mut ways = vec!["reuseport", "shared", "exclusive"];
-    ways.retain(|way| takes(arch, ["--accept", way]));
+    ways.retain(|way| accepts_option(arch, ["--accept", way]));
     ways
 }
 
-/// Whether an architecture can be told this.
-fn takes(arch: &str, [option, value]: [&str; 2]) -> bool {
-    // Clap ends with 2 where it does not; else this fails as there is no such folder.
+/// Whether an architecture accepts an option with this value.
+fn accepts_option(arch: &str, [option, value]: [&str; 2]) -> bool {
+    // If it does not, the exit status is 2, else 1, as there is no folder of this name.
     let words = [arch, "0", option, value, "--root", "/nowhere", "--store", "redis://[::1]:1"];
     server::run(&words).status.code() == Some(1)
 }
 
-/// Runs a test for each of these at once; says of all that fail which they are and why.
+/// Runs a test for all items at the same time, and panics with the names and messages of those that
+/// failed.
 pub(crate) fn for_each<T: Sync>(
     items: &[T],
     name: impl Fn(&T) -> String,
@@ -97,23 +102,25 @@ pub(crate) fn for_each<T: Sync>(
         let running: Vec<_> =
             items.iter().map(|item| (name(item), scope.spawn(move || test(item)))).collect();
         let ended = running.into_iter().map(|(name, thread)| (name, thread.join()));
-        ended.filter_map(|(name, end)| Some(format!("{name}: {}", said(end.err()?)))).collect()
+        ended
+            .filter_map(|(name, end)| Some(format!("{name}: {}", panic_message(end.err()?))))
+            .collect()
     });
     assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
 }
 
-/// What a panic said.
-fn said(panic: Box<dyn Any + Send>) -> String {
+/// The message of a panic.
+fn panic_message(panic: Box<dyn Any + Send>) -> String {
     let text = panic.downcast_ref::<String>().cloned();
     text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default()
 }
 
-/// Runs a test for every architecture at once.
+/// Runs a test for all architectures at the same time.
 pub(crate) fn for_each_architecture(test: impl Fn(&str) + Sync) {
     for_each(architectures(), Clone::clone, |arch| test(arch));
 }
 
-/// Runs a test for every architecture on every kind of store at once.
+/// Runs a test for all architectures on both kinds of store at the same time.
 pub(crate) fn for_each_pair(test: impl Fn(&str, Kind) + Sync) {
     let pairs: Vec<_> = architectures()
         .iter()
@@ -136,7 +143,7 @@ pub(crate) fn site() -> PathBuf {
     package().join("tests/scripts/site")
 }
 
-/// A folder of its own, with a short name (a Unix socket's has to be), gone when it is dropped.
+/// A new folder, removed when this is dropped. Its path is short, as paths of Unix sockets must be.
 pub(crate) struct TempDir(PathBuf);
 
 impl TempDir {
@@ -144,7 +151,7 @@ impl TempDir {
         TempDir::within(&std::env::temp_dir())
     }
 
-    /// Where the program is too, so that it can be linked to.
+    /// A folder on the program's file system, so that the program can be hard-linked into it.
     pub(crate) fn beside_program() -> TempDir {
         TempDir::within(Path::new(env!("CARGO_TARGET_TMPDIR")))
     }
@@ -165,7 +172,7 @@ impl TempDir {
         self.0.join(name)
     }
 
-    /// Writes a file into it.
+    /// Writes a file in this folder.
     pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
         let path = self.join(name);
         fs::write(&path, bytes).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
@@ -174,12 +181,13 @@ impl TempDir {
 
 impl Drop for TempDir {
     fn drop(&mut self) {
-        // A process that is being ended may still add a file.
+        // A process that is about to end can add a file meanwhile: then the second try succeeds.
         let _ = fs::remove_dir_all(&self.0).or_else(|_| fs::remove_dir_all(&self.0));
     }
 }
 
-/// Bytes of which no two stretches are alike, so that one that is missing or doubled shows.
+/// Pseudo-random bytes, always the same ones. A part that is missing or sent twice is noticed, as
+/// no two parts are equal.
 pub(crate) fn pattern(len: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let words = std::iter::repeat_with(|| {

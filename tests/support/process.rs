@@ -1,4 +1,4 @@
-//! What /proc says of processes: whose they are, what they hold.
+//! Processes as /proc shows them: their relations and their resources.
 
 use std::collections::HashSet;
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// A process that lives, or that nobody has waited for.
+/// A process by its number. It can have ended: then what is asked of it is empty, 0 or false.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Process(pub(crate) u32);
 
@@ -35,32 +35,68 @@ impl Process {
         fs::read(self.file("cmdline")).unwrap_or_default()
     }
 
-    /// Whether it is an embedded store.
-    pub(crate) fn is_store(self) -> bool {
-        self.command_line().starts_with(b"zerohttpd\0store\0")
+    /// Its title, as ps(1) shows it.
+    pub(crate) fn title(self) -> String {
+        let line = String::from_utf8_lossy(&self.command_line()).into_owned();
+        line.trim_end_matches('\0').replace('\0', " ")
     }
 
-    /// Whether it is the admin's server.
+    /// Whether it is an embedded store.
+    pub(crate) fn is_store(self) -> bool {
+        // Until it sets its title, it has the command line by which it was started.
+        let line = self.command_line();
+        let beginnings = [&b"zerohttpd: store "[..], b"zerohttpd\0store\0"];
+        beginnings.iter().any(|beginning| line.starts_with(beginning))
+    }
+
+    /// Its name, cut to 15 bytes.
+    pub(crate) fn name(self) -> String {
+        let name = fs::read_to_string(self.file("comm")).unwrap_or_default();
+        name.trim_end().to_string()
+    }
+
+    /// Whether it serves the admin.
     pub(crate) fn is_admin(self) -> bool {
-        fs::read_to_string(self.file("comm")).is_ok_and(|name| name == "zerohttpd-admin\n")
+        self.name() == "zerohttpd-admin"
+    }
+
+    /// Whether it is the supervisor's child that tries to reach a failed store.
+    pub(crate) fn is_store_lookup(self) -> bool {
+        fs::read_to_string(self.file("comm")).is_ok_and(|name| name == "zerohttpd-seek\n")
     }
 
     pub(crate) fn threads(self) -> usize {
         fs::read_dir(self.file("task")).map_or(0, Iterator::count)
     }
 
-    /// Whether each of its threads is traced.
+    /// Whether all of its threads are traced (ptrace(2)).
     pub(crate) fn is_traced(self) -> bool {
         let threads = fs::read_dir(self.file("task")).into_iter().flatten().flatten();
         let mut statuses = threads.map(|thread| fs::read_to_string(thread.path().join("status")));
         statuses.all(|status| status.is_ok_and(|text| !text.contains("TracerPid:\t0\n")))
     }
 
-    /// What its descriptors lead to, as in `socket:[1234]`.
+    /// The targets of its descriptors as /proc names them, such as `socket:[1234]`.
     pub(crate) fn descriptors(self) -> Vec<String> {
         let Ok(listing) = fs::read_dir(self.file("fd")) else { return Vec::new() };
         let targets = listing.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
         targets.map(|target| target.to_string_lossy().into_owned()).collect()
+    }
+
+    /// The pipes that it can write to, as `pipe:[1234]`. A server's log is a file in these tests.
+    pub(crate) fn writable_pipes(self) -> Vec<String> {
+        let is_written = |number: &u64| {
+            let info = fs::read_to_string(self.file(&format!("fdinfo/{number}")));
+            let flags = info.ok().and_then(|info| {
+                let flags = info.lines().find_map(|line| line.strip_prefix("flags:"))?;
+                u64::from_str_radix(flags.trim(), 8).ok()
+            });
+            flags.is_some_and(|flags| flags & 3 != 0)
+        };
+        let numbers = self.descriptor_numbers().into_iter().filter(is_written);
+        let targets = numbers.filter_map(|n| fs::read_link(self.file(&format!("fd/{n}"))).ok());
+        let targets = targets.map(|target| target.to_string_lossy().into_owned());
+        targets.filter(|target| target.starts_with("pipe:")).collect()
     }
 
     /// The numbers of its descriptors.
@@ -69,8 +105,8 @@ impl Process {
         listing.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
     }
 
-    /// The memory of its own, in bytes: heap and stacks. What it shares with others since a fork
-    /// counts in part (Pss in proc(5)).
+    /// Its heap and stacks in bytes. Pages that it shares with other processes since a fork are
+    /// divided among these (`Pss_Anon`, proc_pid_smaps(5)).
     pub(crate) fn memory(self) -> u64 {
         let text = fs::read_to_string(self.file("smaps_rollup")).unwrap_or_default();
         let line = text.lines().find_map(|line| line.strip_prefix("Pss_Anon:")).unwrap_or_default();
@@ -78,39 +114,46 @@ impl Process {
         kib.unwrap_or(0) * 1024
     }
 
-    /// Whether it is on its way out: it, or one of its threads, may have its descriptors still, but
-    /// without its memory nothing tells any more whose process it is.
-    pub(crate) fn is_leaving(self) -> bool {
+    /// Whether it is a `zerohttpd` that the kernel is ending. It can still have its descriptors,
+    /// but its environment is gone, so nothing tells which server it belonged to.
+    pub(crate) fn is_being_torn_down(self) -> bool {
         self.stat().is_some_and(|stat| is_exiting(&stat) && runs(&stat))
             && fs::read_to_string(self.file("comm")).is_ok_and(|name| name == "zerohttpd\n")
     }
 
-    /// Whether it was started with this in its environment.
+    /// Whether it was started with this variable, `NAME=value`, in its environment.
     pub(crate) fn has_variable(self, assignment: &str) -> bool {
         let environment = fs::read(self.file("environ")).unwrap_or_default();
         environment.split(|&byte| byte == 0).any(|variable| variable == assignment.as_bytes())
     }
 
-    /// Its children that live.
+    /// Its children, without zombies.
     pub(crate) fn children(self) -> Vec<Process> {
         living().into_iter().filter(|(_, parent)| *parent == self).map(|(child, _)| child).collect()
     }
 
-    /// It, its children, theirs, and so on: those that live.
-    pub(crate) fn family(self) -> Vec<Process> {
-        let living = living();
-        let mut family: Vec<_> =
-            living.iter().map(|(process, _)| *process).filter(|process| *process == self).collect();
-        let mut next = 0;
-        while let Some(&parent) = family.get(next) {
-            let children = living.iter().filter(|(_, other)| *other == parent);
-            family.extend(children.map(|(child, _)| *child));
-            next += 1;
-        }
-        family
+    /// The children that its main thread has made. Cheap: it does not read all of /proc.
+    pub(crate) fn children_of_main_thread(self) -> Vec<Process> {
+        let file = self.file(&format!("task/{}/children", self.0));
+        let listed = fs::read_to_string(file).unwrap_or_default();
+        listed.split_whitespace().filter_map(|pid| Some(Process(pid.parse().ok()?))).collect()
     }
 
-    /// Sends it a signal. It may have ended already.
+    /// The process and all its descendants, without zombies.
+    pub(crate) fn tree(self) -> Vec<Process> {
+        let living = living();
+        let mut tree: Vec<_> =
+            living.iter().map(|(process, _)| *process).filter(|process| *process == self).collect();
+        let mut next = 0;
+        while let Some(&parent) = tree.get(next) {
+            let children = living.iter().filter(|(_, other)| *other == parent);
+            tree.extend(children.map(|(child, _)| *child));
+            next += 1;
+        }
+        tree
+    }
+
+    /// Sends a signal; no error if the process has ended.
     pub(crate) fn signal(self, signal: Signal) {
         if let Some(pid) = Pid::from_raw(self.0 as i32) {
             let _ = kill_process(pid, signal);
@@ -122,8 +165,8 @@ impl Process {
     }
 }
 
-/// Whether a process runs, by the fields of its `stat`. While its other threads are still on their
-/// way out, the first of them is a zombie already, and the process has its descriptors yet.
+/// Whether a process runs, by the fields of its `stat`. If its first thread ends before the others,
+/// the state is that of a zombie while the process still runs and has its descriptors.
 fn runs(stat: &[String]) -> bool {
     const THREADS: usize = 17;
     !is_zombie(stat) || stat[THREADS].parse::<u32>().is_ok_and(|threads| threads > 1)
@@ -133,13 +176,14 @@ fn is_zombie(stat: &[String]) -> bool {
     matches!(stat[0].as_str(), "Z" | "X")
 }
 
-/// `PF_EXITING` among the flags of proc(5). It is set before memory and descriptors are given back.
+/// Whether the kernel is ending the process: it sets `PF_EXITING` (the field `flags` in
+/// proc_pid_stat(5)) before it frees memory and descriptors.
 fn is_exiting(stat: &[String]) -> bool {
     const FLAGS: usize = 6;
     is_zombie(stat) || stat[FLAGS].parse::<u32>().is_ok_and(|flags| flags & 0x4 != 0)
 }
 
-/// Every process that lives, with its parent.
+/// All processes that run, each with its parent.
 fn living() -> Vec<(Process, Process)> {
     let with_parent = |process: Process| {
         let stat = process.stat()?;
@@ -149,14 +193,14 @@ fn living() -> Vec<(Process, Process)> {
     all().into_iter().filter_map(with_parent).collect()
 }
 
-/// Every process that there is.
+/// All processes of the machine, with zombies.
 pub(crate) fn all() -> Vec<Process> {
     let listing = fs::read_dir("/proc").expect("/proc");
     let names = listing.flatten().map(|entry| entry.file_name());
     names.filter_map(|name| Some(Process(name.to_str()?.parse().ok()?))).collect()
 }
 
-/// The sockets of clients at a port: the descriptors that lead to them.
+/// The server's ends of all connections at a port, named as in [`Process::descriptors`].
 pub(crate) fn client_sockets(port: u16) -> HashSet<String> {
     const LISTENING: &str = "0A";
     let table = fs::read_to_string("/proc/net/tcp").expect("/proc/net/tcp");
@@ -166,7 +210,7 @@ pub(crate) fn client_sockets(port: u16) -> HashSet<String> {
     ours.map(|row| format!("socket:[{}]", row[9])).collect()
 }
 
-/// The server's end of a client's connection: its line in /proc/net/tcp.
+/// The server's end of a client's connection: the fields of its line in /proc/net/tcp.
 fn connection(port: u16, client_port: u16) -> Option<Vec<String>> {
     let table = fs::read_to_string("/proc/net/tcp").expect("/proc/net/tcp");
     let (here, there) = (format!(":{port:04X}"), format!(":{client_port:04X}"));
@@ -175,13 +219,12 @@ fn connection(port: u16, client_port: u16) -> Option<Vec<String>> {
     Some(row.into_iter().map(str::to_string).collect())
 }
 
-/// The server's end of a client's connection: the descriptor that leads to it.
+/// The server's end of a client's connection, named as in [`Process::descriptors`].
 pub(crate) fn socket_of(port: u16, client_port: u16) -> Option<String> {
     Some(format!("socket:[{}]", connection(port, client_port)?[9]))
 }
 
-/// The bytes that the kernel holds at the server's end of a client's connection, as the client has
-/// not taken them.
+/// The bytes in the send queue at the server's end of a client's connection.
 pub(crate) fn unsent(port: u16, client_port: u16) -> Option<usize> {
     let row = connection(port, client_port)?;
     usize::from_str_radix(row[4].split(':').next()?, 16).ok()

@@ -1,4 +1,4 @@
-//! The program, as a test starts it: with words to it, by a shell, with sockets.
+//! Ways to start the program: with arguments, by a shell, with sockets.
 
 use std::ffi::OsStr;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -10,18 +10,18 @@ use rustix::io::{FdFlags, fcntl_setfd};
 /// The program's file.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_zerohttpd");
 
-/// The program, with words to it.
+/// The program with these arguments.
 pub(crate) fn program(words: &[&str]) -> Command {
     let mut program = command(PROGRAM);
     program.args(words);
     program
 }
 
-/// A program, and nobody there to type to it.
+/// A command with an empty standard input, and without the environment variables of zerohttpd.
 pub(crate) fn command(file: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(file);
     command.stdin(Stdio::null());
-    // What the one who runs the tests has set for a server of their own is not for these.
+    // They would configure the developer's own server.
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("ZEROHTTPD_") {
             command.env_remove(name);
@@ -30,18 +30,19 @@ pub(crate) fn command(file: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// A shell that executes the program in its place, "$0" with "$@".
+/// A shell script that executes the program: it is `"$0"`, and its arguments are `"$@"`.
 pub(crate) fn shell(script: &str, stdin: impl Into<Stdio>) -> Command {
     let mut shell = command("/bin/sh");
     shell.args(["-c", script, PROGRAM]).stdin(stdin);
     shell
 }
 
-/// How a shell passes its standard input on as a socket to listen on.
+/// A script that passes its standard input to the program as a listening socket, as systemd does
+/// (sd_listen_fds(3)).
 pub(crate) const ACTIVATED: &str =
     r#"exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" "$@""#;
 
-/// The program by way of a shell, which puts the socket where it is looked for (sd_listen_fds(3)).
+/// The program with a listening socket, and with a notification socket if there is one.
 pub(crate) fn activated(socket: OwnedFd, notify: Option<&Path>) -> Command {
     let mut command = shell(ACTIVATED, socket);
     if let Some(notify) = notify {
@@ -50,8 +51,8 @@ pub(crate) fn activated(socket: OwnedFd, notify: Option<&Path>) -> Command {
     command
 }
 
-/// The same with two sockets, of which the second is the admin's. It is passed by its number, which
-/// not every shell takes.
+/// The program with two listening sockets, the second of them for the admin. Only bash can
+/// duplicate a descriptor whose number has more than one digit.
 pub(crate) fn activated_with_admin(socket: OwnedFd, admin: &OwnedFd) -> Command {
     fcntl_setfd(admin, FdFlags::empty()).expect("a socket");
     let mut command = command("/bin/bash");
@@ -67,7 +68,7 @@ pub(crate) fn run(words: &[&str]) -> Output {
     command(PROGRAM).args(words).output().expect("the program can be run")
 }
 
-/// Whether an architecture can be told how many workers it has.
+/// Whether an architecture has the option `--workers`.
 pub(crate) fn takes_workers(arch: &str) -> bool {
-    super::takes(arch, ["--workers", "2"])
+    super::accepts_option(arch, ["--workers", "2"])
 }

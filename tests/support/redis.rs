@@ -1,4 +1,4 @@
-//! A Redis of its own for a test, on a Unix socket in a folder of its own.
+//! A Redis that only one test uses, on a Unix socket in a folder of its own.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -20,7 +20,7 @@ pub(crate) struct Redis {
 }
 
 impl Redis {
-    /// Starts one, with further options such as `--requirepass x`.
+    /// Starts a Redis with further options, such as `--requirepass x`.
     #[track_caller]
     pub(crate) fn start(options: &[&str]) -> Redis {
         let folder = TempDir::new();
@@ -33,7 +33,7 @@ impl Redis {
 
     #[track_caller]
     fn await_start(&self) {
-        // A database that is being loaded answers pings, with an error.
+        // While Redis loads its database, it answers pings with an error.
         wait_until("a Redis that answers", || {
             UnixStream::connect(self.socket()).is_ok()
                 && !redis_cli(&self.socket(), &["ping"]).contains("LOADING")
@@ -48,18 +48,18 @@ impl Redis {
         self.folder.join("r.sock")
     }
 
-    /// What `--store` calls it.
+    /// Its URL for `--store`.
     pub(crate) fn url(&self) -> String {
         format!("redis+unix://{}", self.socket().display())
     }
 
-    /// Kills it: what it has not written to its file is lost.
+    /// Kills it: changes that it has not yet written to its file are lost.
     pub(crate) fn kill(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 
-    /// Starts it again, after it was killed, with what its file holds.
+    /// Starts it again after it was killed; it loads its file.
     #[track_caller]
     pub(crate) fn start_again(&mut self) {
         self.process = launch(self.folder.path(), &self.options);
@@ -85,7 +85,7 @@ fn launch(folder: &Path, options: &[String]) -> Child {
     })
 }
 
-/// What redis-cli prints when it is given these words; each item of a list on a line.
+/// The output of redis-cli for a command; each item of a list is on a line of its own.
 #[track_caller]
 pub(crate) fn redis_cli(socket: &Path, words: &[&str]) -> String {
     let output = Command::new("redis-cli").arg("-s").arg(socket).args(words).output();

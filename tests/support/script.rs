@@ -1,12 +1,12 @@
 //! Conformance scripts: what a client sends, byte for byte, and what it must get.
 //!
-//! A file `*.http` holds cases. Each begins with its name, a sentence, and is one connection:
+//! A file `*.http` holds cases. A case is one connection, and begins with its name:
 //!
 //! ```text
 //! == a GET of a file
 //! > GET /hello.txt HTTP/1.1         sent, with a CRLF added
 //! > Host: x
-//! >                                 an empty line ends a head
+//! >                                 an empty line: the end of the head
 //! < 200                             the status of the next answer; `200|304` allows either
 //! < Content-Type: text/plain        a field with exactly this value
 //! < ETag: *                         a field with any value
@@ -17,16 +17,16 @@
 //! < open                            the connection still serves requests; or `< close`: it ends
 //! ```
 //!
-//! `>|` sends without a CRLF, and `>.` says that the client stops sending. `< 200 head` is the
-//! answer to a HEAD: no body follows. All `>` lines up to the next `<` are sent at once; a `>`
-//! after a `<` begins another round, for which a client waits until it has every answer of the
-//! round before. `\r \n \t \0 \\ \xNN` are bytes, and `{repeat 9000 text}` is text 9000 times.
-//! Lines that begin with `#` say something to the reader. White space at the end of a line does
-//! not count; `\x20` is a space that does.
+//! `>|` sends without a CRLF, and `>.` shuts the client's sending side. `< 200 head` is the answer
+//! to a HEAD: no body follows. All `>` lines up to the next `<` are sent at once; a `>` after a `<`
+//! begins another round, which the client sends once it has all answers of the round before.
+//! `\r \n \t \0 \\ \xNN` stand for bytes, and `{repeat 9000 text}` for text 9000 times. Lines that
+//! begin with `#` are comments. White space at the end of a line is ignored; `\x20` is a space that
+//! counts.
 //!
-//! Every answer is held to some rules that no script repeats, see [`Case::judge`].
+//! [`Case::judge`] lists further rules, which every answer has to keep.
 //!
-//! Whatever runs the scripts serves the folder `site` beside them.
+//! The root of the server is the folder `site` beside the scripts.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ pub(crate) struct Case {
     /// File and line, such as `methods.http:12`.
     pub(crate) place: String,
     pub(crate) name: String,
-    /// At least one. Of a case that ends `open`, the last one asks for a file, to prove it.
+    /// At least one. If the case ends with `open`, a last round asks for a file to prove it.
     pub(crate) rounds: Vec<Round>,
     pub(crate) end: End,
 }
@@ -46,19 +46,19 @@ pub(crate) struct Case {
 #[derive(Debug, Default)]
 pub(crate) struct Round {
     pub(crate) send: Vec<u8>,
-    /// The client shuts its side afterwards.
+    /// Whether the client shuts its sending side afterwards.
     pub(crate) then_shut: bool,
     pub(crate) answers: Vec<Expected>,
 }
 
-/// What becomes of a connection.
+/// Whether a connection serves further requests after the last answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     Open,
     Close,
 }
 
-/// An answer that is to come.
+/// What a script expects of an answer.
 #[derive(Debug)]
 pub(crate) struct Expected {
     pub(crate) statuses: Vec<u16>,
@@ -66,16 +66,18 @@ pub(crate) struct Expected {
     rules: Vec<Rule>,
 }
 
+/// One line of a script about an answer.
 #[derive(Debug)]
 enum Rule {
-    Has(String, Option<Vec<u8>>),
-    Lacks(String),
-    Contains(Vec<u8>),
-    Omits(Vec<u8>),
-    Body(Vec<u8>),
+    /// The answer has this field, with this value or with any.
+    HasField(String, Option<Vec<u8>>),
+    LacksField(String),
+    BodyContains(Vec<u8>),
+    BodyLacks(Vec<u8>),
+    BodyIs(Vec<u8>),
 }
 
-/// An answer that came.
+/// An answer that was received.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -83,13 +85,13 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
 }
 
-/// The answers to a round, and what came after them.
+/// The answers to a round, and the bytes that came after them.
 type Read<'b> = (Vec<Answer>, &'b [u8]);
 
-/// What is asked of a connection that ought to be open.
+/// The request that proves that a connection is still open.
 const PROBE: &str = "GET /hello.txt HTTP/1.1\r\nHost: probe\r\n\r\n";
 
-/// Every case of every script in a folder. Panics, with file and line, if a script is not one.
+/// All cases of all scripts in a folder. Panics with file and line if a script is malformed.
 pub(crate) fn load(folder: &Path) -> Vec<Case> {
     let listing = fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
     let mut paths: Vec<_> = listing.map(|entry| entry.expect("a folder entry").path()).collect();
@@ -104,7 +106,7 @@ pub(crate) fn load(folder: &Path) -> Vec<Case> {
     paths.iter().flat_map(read).collect()
 }
 
-/// Reads a script; says where and why it is not one.
+/// Reads a script; the error says where and why it is malformed.
 pub(crate) fn parse(file: &str, text: &str) -> Result<Vec<Case>, String> {
     let mut cases: Vec<Draft> = Vec::new();
     for (number, line) in text.lines().enumerate() {
@@ -148,9 +150,9 @@ impl Draft {
             ">|" => self.sending()?.send.extend(unescape(rest)?),
             ">." => self.sending()?.then_shut = true,
             "< " => return self.expectation(rest),
-            "<~" => self.rule(Rule::Contains(unescape(rest)?))?,
-            "<!" => self.rule(Rule::Omits(unescape(rest)?))?,
-            "<=" => self.rule(Rule::Body(unescape(rest)?))?,
+            "<~" => self.rule(Rule::BodyContains(unescape(rest)?))?,
+            "<!" => self.rule(Rule::BodyLacks(unescape(rest)?))?,
+            "<=" => self.rule(Rule::BodyIs(unescape(rest)?))?,
             _ => return Err(format!("neither sent nor expected: {line}")),
         }
         Ok(())
@@ -193,14 +195,14 @@ impl Draft {
 
     fn field(&mut self, text: &str) -> Result<(), String> {
         if let Some(name) = text.strip_prefix('!') {
-            return self.rule(Rule::Lacks(name.to_string()));
+            return self.rule(Rule::LacksField(name.to_string()));
         }
         let (name, value) = text.split_once(':').ok_or(format!("not a field: {text}"))?;
         let value = match value.trim() {
             "*" => None,
             value => Some(unescape(value)?),
         };
-        self.rule(Rule::Has(name.to_string(), value))
+        self.rule(Rule::HasField(name.to_string(), value))
     }
 
     fn rule(&mut self, rule: Rule) -> Result<(), String> {
@@ -216,7 +218,7 @@ impl Draft {
             return Err(format!("{}: a case says something and ends open or close", case.place));
         }
         if case.end == End::Open {
-            let rules = vec![Rule::Body(b"hello\n".to_vec())];
+            let rules = vec![Rule::BodyIs(b"hello\n".to_vec())];
             let answers = vec![Expected { statuses: vec![200], to_head: false, rules }];
             case.rounds.push(Round { send: PROBE.into(), then_shut: false, answers });
         }
@@ -262,8 +264,8 @@ fn escape(text: &str) -> Option<(u8, usize)> {
     })
 }
 
-/// Reads the answer that `bytes` begin with, and how many bytes it takes; none while it is
-/// incomplete. Says why what came is not an answer of HTTP/1.1.
+/// Reads the answer at the start of `bytes`: the answer and its length in bytes, or none while it
+/// is incomplete. The error says why it is not an answer of HTTP/1.1.
 pub(crate) fn read_answer(bytes: &[u8], to_head: bool) -> Result<Option<(Answer, usize)>, String> {
     let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
     let head = String::from_utf8(bytes[..end].to_vec()).map_err(|e| format!("the head: {e}"))?;
@@ -306,7 +308,7 @@ fn status(line: &str) -> Result<u16, String> {
 }
 
 impl Answer {
-    /// The value of a field, where the answer has it; a field that occurs twice is an error.
+    /// The value of a field, or none if the answer lacks it; an error if the field occurs twice.
     pub(crate) fn field(&self, name: &str) -> Result<Option<&[u8]>, String> {
         let mut found = self.fields.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
         let first = found.next().map(|(_, value)| &value[..]);
@@ -315,7 +317,7 @@ impl Answer {
 }
 
 impl Round {
-    /// Reads the answers that this round expects; none while they are incomplete.
+    /// Reads as many answers as this round expects; none while they are incomplete.
     pub(crate) fn read<'b>(&self, received: &'b [u8]) -> Result<Option<Read<'b>>, String> {
         let mut rest = received;
         let mut answers = Vec::new();
@@ -331,12 +333,13 @@ impl Round {
 }
 
 impl Case {
-    /// Whether `received` is what the round at that index expects, and nothing more; says why not.
+    /// Checks that `received` is exactly what the round at that index expects; the error says why
+    /// not.
     ///
-    /// Beside what the script says: an answer is dated, 405 names the methods there are, an interim
-    /// answer has no fields, and `Connection: close` stands on the answer after which the
-    /// connection ends, and on no other. Only of a client that stops sending nobody can tell
-    /// whether the server noticed before it answered.
+    /// Beside the rules of the script: each final answer has a `Date`, a 405 has an `Allow`, an
+    /// interim answer has no fields, and only the last answer of a connection that the server
+    /// closes has `Connection: close`. If the client stops sending, that field is optional there,
+    /// as the server can answer before it notices the end.
     pub(crate) fn judge(&self, index: usize, received: &[u8]) -> Result<(), String> {
         let round = &self.rounds[index];
         let read = round.read(received)?;
@@ -370,14 +373,14 @@ impl Expected {
             return Ok(());
         }
         if closing.is_some_and(|closing| closing != closes) {
-            return Err(format!("says close: {closes}, which it is not to say"));
+            return Err(format!("has `Connection: close`: {closes}, expected {}", !closes));
         }
         if status < 200 || !has("Date")? || (status == 405 && !has("Allow")?) {
-            return Err("fields where none may be, or none where one must be".to_string());
+            return Err("an interim answer with fields, or no Date, or a 405 without Allow".into());
         }
         self.rules.iter().try_for_each(|rule| {
             let kept = rule.holds(answer)?;
-            if kept { Ok(()) } else { Err(format!("{rule:?} is not so: {answer:?}")) }
+            if kept { Ok(()) } else { Err(format!("{rule:?} does not hold: {answer:?}")) }
         })
     }
 }
@@ -386,12 +389,12 @@ impl Rule {
     fn holds(&self, answer: &Answer) -> Result<bool, String> {
         let within = |text: &[u8]| answer.body.windows(text.len().max(1)).any(|part| part == text);
         Ok(match self {
-            Rule::Has(name, Some(value)) => answer.field(name)? == Some(&value[..]),
-            Rule::Has(name, None) => answer.field(name)?.is_some(),
-            Rule::Lacks(name) => answer.field(name)?.is_none(),
-            Rule::Contains(text) => within(text),
-            Rule::Omits(text) => !within(text),
-            Rule::Body(text) => answer.body == *text,
+            Rule::HasField(name, Some(value)) => answer.field(name)? == Some(&value[..]),
+            Rule::HasField(name, None) => answer.field(name)?.is_some(),
+            Rule::LacksField(name) => answer.field(name)?.is_none(),
+            Rule::BodyContains(text) => within(text),
+            Rule::BodyLacks(text) => !within(text),
+            Rule::BodyIs(text) => answer.body == *text,
         })
     }
 }

@@ -1,6 +1,5 @@
-//! A server: the supervisor that was started, and everything that it started.
+//! A server: its supervisor, and all processes that this has started.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -14,14 +13,12 @@ pub(crate) use super::program::{ACTIVATED, PROGRAM, program, run, takes_workers}
 use super::program::{activated, activated_with_admin, command, shell};
 use super::{Client, TempDir, package, site, wait_for, wait_until};
 
-/// What the environment of all processes of a server says, so that none can be overlooked.
+/// An environment variable that all processes of a server have, with a value of this server's own.
+/// By it, orphans are found as well.
 const MARK: &str = "ZEROHTTPD_TEST";
 
-/// The workers of a small server.
-const FEW: &str = "8";
-
-/// A server on a port of its own. However the test ends, none of its processes outlives this:
-/// the supervisor is killed, and nothing may be left behind by that.
+/// A server on a port of its own. Dropping it kills the supervisor, and fails the test if other
+/// processes of the server then live on.
 pub(crate) struct Server {
     supervisor: Child,
     ended: Option<ExitStatus>,
@@ -30,34 +27,23 @@ pub(crate) struct Server {
     pub(crate) port: u16,
 }
 
-/// What its processes hold, clients aside.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Census {
-    pub(crate) processes: usize,
-    pub(crate) threads: usize,
-    pub(crate) client_sockets: usize,
-    /// By what they lead to; connections to the store are left out, a pool opens them as it goes.
-    pub(crate) descriptors: BTreeMap<String, usize>,
-}
-
 impl Server {
-    /// Starts an architecture on a store, and waits until it serves. Unless `extra` says otherwise
-    /// its root is that of the scripts. `--port` is not an option of the program: it says that the
-    /// port is among `extra`.
+    /// Starts an architecture on a store, and waits until it serves. Without `--root` in `extra`,
+    /// its root is that of the scripts. Without `--port`, the kernel chooses the port.
     #[track_caller]
     pub(crate) fn start(arch: &str, store: &str, extra: &[&str]) -> Server {
         Server::launch(command(PROGRAM), arch, store, extra).await_start()
     }
 
-    /// Starts the program from another file.
+    /// Starts a copy of the program.
     #[track_caller]
     pub(crate) fn start_from(file: &Path, arch: &str, store: &str, extra: &[&str]) -> Server {
         Server::launch(command(file), arch, store, extra).await_start()
     }
 
-    /// Starts an architecture where a process may have so many descriptors.
+    /// Starts an architecture of which each process can have at most this many descriptors.
     #[track_caller]
-    pub(crate) fn start_short(
+    pub(crate) fn start_with_descriptor_limit(
         descriptors: usize,
         (arch, store, extra): (&str, &str, &[&str]),
     ) -> Server {
@@ -65,7 +51,7 @@ impl Server {
         Server::start_in_shell(&script, Stdio::null(), (arch, store, extra))
     }
 
-    /// Starts what a shell makes of it.
+    /// Starts a server by a shell script, see [`shell`].
     #[track_caller]
     pub(crate) fn start_in_shell(
         script: &str,
@@ -75,8 +61,8 @@ impl Server {
         Server::launch(shell(script, stdin), arch, store, extra).await_start()
     }
 
-    /// Starts it as systemd does: with a socket that it is to use, and maybe with another at which
-    /// it is to say how it fares.
+    /// Starts a server as systemd does: with a listening socket, and with the path of a
+    /// notification socket if there is one (sd_notify(3)).
     #[track_caller]
     pub(crate) fn start_activated(
         socket: impl Into<OwnedFd>,
@@ -86,7 +72,7 @@ impl Server {
         Server::launch(activated(socket.into(), notify), arch, store, extra).await_start()
     }
 
-    /// The same with a socket for the admin beside it.
+    /// Starts a server as systemd does, with a listening socket for clients and one for the admin.
     #[track_caller]
     pub(crate) fn start_activated_with_admin(
         [socket, admin]: [OwnedFd; 2],
@@ -95,64 +81,72 @@ impl Server {
         Server::launch(activated_with_admin(socket, &admin), arch, store, extra).await_start()
     }
 
-    /// The same where it is wrong.
+    /// Starts a server by a shell script and waits until the start has failed: the exit status, and
+    /// the standard error.
     #[track_caller]
-    pub(crate) fn refuse_in_shell(
+    pub(crate) fn failed_start_in_shell(
         script: &str,
         stdin: impl Into<Stdio>,
         (arch, store, extra): (&str, &str, &[&str]),
     ) -> (ExitStatus, String) {
-        Server::launch(shell(script, stdin), arch, store, extra).await_refusal()
+        Server::launch(shell(script, stdin), arch, store, extra).await_failed_start()
     }
 
-    /// Starts an architecture with [`FEW`] workers, where it can be told, so that it is known how
-    /// many processes and threads it has [at rest](Server::await_rest).
+    /// Starts a server and waits until the start has failed: the exit status, and the standard
+    /// error.
     #[track_caller]
-    pub(crate) fn start_small(arch: &str, store: &str, extra: &[&str]) -> Server {
-        let workers: &[&str] = if takes_workers(arch) { &["--workers", FEW] } else { &[] };
-        Server::start(arch, store, &[extra, workers].concat())
+    pub(crate) fn failed_start(arch: &str, store: &str, extra: &[&str]) -> (ExitStatus, String) {
+        Server::launch(command(PROGRAM), arch, store, extra).await_failed_start()
     }
 
-    /// Waits until a [small](Server::start_small) server has made its pool and has no client left;
-    /// what it holds then.
+    /// Starts a server by a shell script; if the start fails, the exit status and the standard
+    /// error.
     #[track_caller]
-    pub(crate) fn await_rest(&self) -> Census {
-        let said = self.errors();
-        let few: usize = FEW.parse().expect("a number");
-        // The supervisor, and its server, with a pool or not; or several servers.
-        let threads = if said.contains(&format!(", {FEW} workers:")) {
-            2 + few
-        } else if said.contains(&format!(", {FEW} processes:")) {
-            1 + few
-        } else {
-            2
-        };
-        let mut last = None;
-        wait_for(&format!("{threads} threads and no client"), || {
-            let now = self.census();
-            let rests = now.client_sockets == 0 && now.threads.max(now.processes) == threads;
-            // A process that was just made may not have closed yet what is not its own.
-            let is_settled = last.as_ref() == Some(&now);
-            last = Some(now);
-            if rests && is_settled { last.take() } else { None }
-        })
-    }
-
-    /// Starts one in which something is wrong; waits until it has ended, and says how, and what
-    /// it said.
-    #[track_caller]
-    pub(crate) fn refuse(arch: &str, store: &str, extra: &[&str]) -> (ExitStatus, String) {
-        Server::launch(command(PROGRAM), arch, store, extra).await_refusal()
+    pub(crate) fn try_start_in_shell(
+        script: &str,
+        stdin: impl Into<Stdio>,
+        (arch, store, extra): (&str, &str, &[&str]),
+    ) -> Result<Server, (ExitStatus, String)> {
+        let mut server = Server::launch(shell(script, stdin), arch, store, extra);
+        let announced = |server: &Server| announced_port(&server.errors());
+        wait_until("a start or an end", || server.has_ended() || announced(&server).is_some());
+        match announced(&server) {
+            Some(port) => {
+                server.port = port;
+                Ok(server)
+            }
+            None => Err(server.await_failed_start()),
+        }
     }
 
     #[track_caller]
-    fn await_refusal(mut self) -> (ExitStatus, String) {
+    fn await_failed_start(mut self) -> (ExitStatus, String) {
         let status = self.wait();
         self.await_nothing_left();
         (status, self.errors())
     }
 
-    fn launch(mut command: Command, arch: &str, store: &str, extra: &[&str]) -> Server {
+    /// Starts a server with this standard error; `said` returns what was written there so far.
+    #[track_caller]
+    pub(crate) fn start_with_stderr(
+        stderr: OwnedFd,
+        said: impl FnMut() -> String,
+        (arch, store, extra): (&str, &str, &[&str]),
+    ) -> Server {
+        let mut server = Server::launch_with(command(PROGRAM), Some(stderr), (arch, store, extra));
+        server.port = server.await_port(said);
+        server
+    }
+
+    fn launch(command: Command, arch: &str, store: &str, extra: &[&str]) -> Server {
+        Server::launch_with(command, None, (arch, store, extra))
+    }
+
+    fn launch_with(
+        mut command: Command,
+        stderr: Option<OwnedFd>,
+        (arch, store, extra): (&str, &str, &[&str]),
+    ) -> Server {
         let folder = TempDir::new();
         let mark = folder.path().display().to_string();
         let file = |name| Stdio::from(File::create(folder.join(name)).expect("a file for output"));
@@ -175,21 +169,27 @@ impl Server {
         let extra = extra.iter().filter(|word| **word != "--port");
         command.args(extra).current_dir(folder.path()).env(MARK, &mark);
         command.stdout(file("stdout")).stderr(file("stderr"));
+        if let Some(stderr) = stderr {
+            command.stderr(stderr);
+        }
         let supervisor = command.spawn().expect("the program can be started");
         Server { supervisor, ended: None, mark, folder, port: 0 }
     }
 
     #[track_caller]
     fn await_start(mut self) -> Server {
-        self.port = wait_for("a server that says where it listens", || {
-            assert!(!self.has_ended(), "it ended at once: {}", self.errors());
-            let said = self.errors();
-            let (_, rest) = said.split_once("http://")?;
-            // What follows the address says that all of it was written.
-            let (address, _) = rest.split_once("/\n").or_else(|| rest.split_once("/ "))?;
-            address.rsplit(':').next()?.parse().ok()
-        });
+        let file = self.folder.join("stderr");
+        self.port = self.await_port(|| read(&file));
         self
+    }
+
+    #[track_caller]
+    fn await_port(&mut self, mut said: impl FnMut() -> String) -> u16 {
+        wait_for("a server that says where it listens", || {
+            let said = said();
+            assert!(!self.has_ended(), "it ended at once: {said}");
+            announced_port(&said)
+        })
     }
 
     /// The supervisor.
@@ -197,7 +197,7 @@ impl Server {
         Process(self.supervisor.id())
     }
 
-    /// The embedded store that the supervisor has started.
+    /// The process of the embedded store.
     #[track_caller]
     pub(crate) fn store(&self) -> Process {
         wait_for("the embedded store's process", || {
@@ -205,21 +205,21 @@ impl Server {
         })
     }
 
-    /// The server processes: what the supervisor has started beside the store and for the admin.
+    /// The children of the supervisor that serve clients, or whose children do.
     pub(crate) fn servers(&self) -> Vec<Process> {
         let mut children = self.supervisor().children();
-        children.retain(|child| !child.is_store() && !child.is_admin());
+        children.retain(|child| !child.is_store() && !child.is_admin() && !child.is_store_lookup());
         children
     }
 
-    /// The processes of the admin's server: one, or more while one winds down.
+    /// The admin's processes: one, or more while earlier ones drain.
     pub(crate) fn admins(&self) -> Vec<Process> {
         let mut children = self.supervisor().children();
         children.retain(|child| child.is_admin());
         children
     }
 
-    /// The port of the admin's server, as it was last said.
+    /// The port of the admin, as it was last announced.
     #[track_caller]
     pub(crate) fn admin_port(&self) -> u16 {
         wait_for("an admin's address", || {
@@ -230,10 +230,10 @@ impl Server {
         })
     }
 
-    /// Whether a client's connection was accepted, and does not wait for that any more.
+    /// Whether a process has accepted a client's connection: it no longer waits in the queue.
     pub(crate) fn is_accepted(&self, client: &Client) -> bool {
         let client_port = client.stream.local_addr().expect("a socket").port();
-        // What nobody has accepted is no file yet.
+        // A connection that was not accepted has no file descriptor.
         process::socket_of(self.port, client_port).is_some_and(|socket| socket != "socket:[0]")
     }
 
@@ -247,40 +247,19 @@ impl Server {
         })
     }
 
-    /// Every process of it that lives, the supervisor included; while that one lives.
+    /// The supervisor and all its descendants; none once the supervisor has ended.
     pub(crate) fn processes(&self) -> Vec<Process> {
-        self.supervisor().family()
+        self.supervisor().tree()
     }
 
-    /// What lives of it, whoever has become its parent.
-    fn remains(&self) -> Vec<Process> {
+    /// Its running processes, including those whose supervisor has ended.
+    fn remaining_processes(&self) -> Vec<Process> {
         let assignment = format!("{MARK}={}", self.mark);
         let mut found = process::all();
         found.retain(|process| {
-            process.is_leaving() || process.has_variable(&assignment) && process.lives()
+            process.is_being_torn_down() || process.has_variable(&assignment) && process.lives()
         });
         found
-    }
-
-    /// What its processes hold; the store's own are its own affair.
-    pub(crate) fn census(&self) -> Census {
-        let mut processes = self.processes();
-        processes.retain(|process| !process.is_store());
-        let clients = process::client_sockets(self.port);
-        let mut census = Census {
-            processes: processes.len(),
-            threads: processes.iter().map(|process| process.threads()).sum(),
-            client_sockets: 0,
-            descriptors: BTreeMap::new(),
-        };
-        for target in processes.iter().flat_map(|process| process.descriptors()) {
-            if clients.contains(&target) {
-                census.client_sockets += 1;
-            } else if !target.starts_with("socket:") {
-                *census.descriptors.entry(target).or_default() += 1;
-            }
-        }
-        census
     }
 
     /// Whether the supervisor has ended.
@@ -300,7 +279,7 @@ impl Server {
         })
     }
 
-    /// SIGTERM, and nothing of it is left.
+    /// Sends SIGTERM and waits until none of its processes is left.
     #[track_caller]
     pub(crate) fn stop(&mut self) -> ExitStatus {
         self.supervisor().signal(Signal::TERM);
@@ -309,29 +288,39 @@ impl Server {
         status
     }
 
+    /// Waits until none of its processes is left.
     #[track_caller]
     pub(crate) fn await_nothing_left(&self) {
-        wait_until("nothing left of a server that has ended", || self.remains().is_empty());
+        wait_until("the end of all processes of a server that has ended", || {
+            self.remaining_processes().is_empty()
+        });
     }
 
-    /// What it said on standard error so far.
+    /// Its standard error so far.
     pub(crate) fn errors(&self) -> String {
         read(&self.folder.join("stderr"))
     }
 
-    /// What it said on standard output so far.
+    /// Its standard output so far.
     pub(crate) fn output(&self) -> String {
         read(&self.folder.join("stdout"))
     }
 
-    /// A new client of it.
+    /// A new client, connected to this server.
     #[track_caller]
     pub(crate) fn client(&self) -> Client {
         Client::connect(self.port)
     }
 }
 
-/// What a process wrote to a file so far.
+/// The port in a server's banner, once the line is complete.
+fn announced_port(said: &str) -> Option<u16> {
+    let (_, rest) = said.split_once("http://")?;
+    let (address, _) = rest.split_once("/\n").or_else(|| rest.split_once("/ "))?;
+    address.rsplit(':').next()?.parse().ok()
+}
+
+/// A file to which a process writes its output, as far as it is written.
 pub(crate) fn read(path: &Path) -> String {
     String::from_utf8_lossy(&fs::read(path).expect("a file for output")).into_owned()
 }
@@ -340,12 +329,13 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.supervisor.kill();
         let _ = self.supervisor.wait();
-        let ends = || self.remains().is_empty();
-        // While a test fails anyway, what is left is ended and not complained of.
+        // If the test has failed already, remaining processes are ended without another failure.
         if thread::panicking() {
-            self.remains().into_iter().for_each(Process::kill);
+            self.remaining_processes().into_iter().for_each(Process::kill);
         } else {
-            wait_until("the end of all processes of a supervisor that was killed", ends);
+            wait_until("the end of all processes of a supervisor that was killed", || {
+                self.remaining_processes().is_empty()
+            });
         }
     }
 }

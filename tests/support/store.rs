@@ -1,4 +1,4 @@
-//! The two kinds of store behind one face.
+//! A store for a test, embedded or Redis, with one interface for both.
 
 use std::path::PathBuf;
 
@@ -11,9 +11,9 @@ pub(crate) enum Kind {
     Redis,
 }
 
-/// An empty store that no other test has.
+/// A store that only one test uses. It starts empty.
 pub(crate) enum Store {
-    /// The file that a server's store will make, in this folder.
+    /// The folder in which a server's embedded store creates its file.
     Embedded(TempDir),
     Redis(Redis),
 }
@@ -27,7 +27,7 @@ impl Store {
         }
     }
 
-    /// One that keeps what it has acknowledged also when it is killed.
+    /// A store that loses nothing it has acknowledged when it is killed.
     #[track_caller]
     pub(crate) fn durable(kind: Kind) -> Store {
         match kind {
@@ -43,7 +43,7 @@ impl Store {
         Store::new(Kind::Embedded)
     }
 
-    /// What `--store` calls it.
+    /// Its URL for `--store`.
     pub(crate) fn url(&self) -> String {
         match self {
             Store::Embedded(folder) => format!("embedded:{}", folder.join("g.db").display()),
@@ -58,13 +58,13 @@ impl Store {
         }
     }
 
-    /// What redis-cli prints.
+    /// The output of redis-cli for a command, see [`redis_cli`].
     #[track_caller]
     pub(crate) fn cli(&self, words: &[&str]) -> String {
         redis_cli(&self.socket(), words)
     }
 
-    /// All remarks, `remarks - name`, the oldest first. They must be of one line each.
+    /// All remarks, `remark - name`, the oldest first. None of them can contain a line break.
     #[track_caller]
     pub(crate) fn remarks(&self) -> Vec<String> {
         wait_until("a store that answers redis-cli", || self.cli(&["ping"]) == "PONG");

@@ -1,4 +1,4 @@
-//! System calls of a running process that are made to fail, by strace(1).
+//! Has strace(1) make system calls of a running process fail.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -13,14 +13,14 @@ use super::{TempDir, wait_until};
 
 const MISSING: &str = "these tests need strace: install it (`apt-get install strace`)";
 
-/// Calls that fail as long as this is there.
+/// System calls that fail until this is dropped.
 pub(crate) struct Injection {
     strace: Child,
     folder: TempDir,
 }
 
-/// Whether one process may trace another here: a container may forbid it (ptrace(2)). This is the
-/// one thing for which a test may be left out; it is said where that happens.
+/// Whether a process can trace another one (ptrace(2)); some containers forbid it. If not, prints
+/// that the test is skipped.
 pub(crate) fn is_allowed() -> bool {
     static ALLOWED: OnceLock<bool> = OnceLock::new();
     *ALLOWED.get_or_init(|| {
@@ -41,17 +41,23 @@ pub(crate) fn is_allowed() -> bool {
 }
 
 impl Injection {
-    /// Has some calls of processes, and of what they start, fail: `calls` as in `accept4,poll`,
-    /// `how` as in `EMFILE` or `EINTR:when=1+2`, see strace(1). Other calls, `beside`, are noted.
+    /// Makes `calls` of processes and of their later children fail, in the syntax of strace(1):
+    /// `calls` such as `accept4,poll`, `error` such as `EMFILE` or `EINTR:when=1+2`. The calls
+    /// `recorded` are listed, and do not fail.
     #[track_caller]
-    pub(crate) fn into(processes: &[Process], calls: &str, how: &str, beside: &str) -> Injection {
+    pub(crate) fn into(
+        processes: &[Process],
+        calls: &str,
+        error: &str,
+        recorded: &str,
+    ) -> Injection {
         let folder = TempDir::new();
         let said = File::create(folder.join("said")).expect("a file for output");
-        let comma = if beside.is_empty() { "" } else { "," };
+        let comma = if recorded.is_empty() { "" } else { "," };
         let mut command = Command::new("strace");
         command.args(["-f", "-q", "-e", "signal=none", "-o"]).arg(folder.join("calls"));
-        command.args(["-e", &format!("trace={calls}{comma}{beside}")]);
-        command.args(["-e", &format!("inject={calls}:error={how}")]);
+        command.args(["-e", &format!("trace={calls}{comma}{recorded}")]);
+        command.args(["-e", &format!("inject={calls}:error={error}")]);
         for process in processes {
             command.args(["-p", &process.0.to_string()]);
         }
@@ -62,10 +68,11 @@ impl Injection {
         injection
     }
 
-    /// The calls so far, the number of the process or thread first.
+    /// The calls so far, failed and recorded ones, a line each that begins with the thread's
+    /// number.
     pub(crate) fn calls(&self) -> Vec<String> {
         let text = read(&self.folder.join("calls"));
-        // The last line may not be whole.
+        // The last line can be incomplete.
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
         whole.lines().map(str::to_string).collect()
     }
@@ -83,13 +90,14 @@ pub(crate) fn is_injected(call: &str) -> bool {
 
 impl Drop for Injection {
     fn drop(&mut self) {
-        // A call that is let go of while it is made to fail ends with ENOSYS, which no kernel says.
+        // If strace detaches while it makes a call fail, the call returns ENOSYS, which a kernel
+        // never returns for it. So it is ended between calls.
         let mut before = None;
         wait_until("a pause between calls", || {
             let now = fs::metadata(self.folder.join("calls")).map_or(0, |calls| calls.len());
             before.replace(now) == Some(now)
         });
-        // It lets go of those whom it traces before it ends.
+        // strace detaches from the processes before it ends.
         Process(self.strace.id()).signal(Signal::TERM);
         let _ = self.strace.wait();
     }

@@ -1,43 +1,51 @@
-//! Who may know of what.
+//! Layers: which code can use which modules, crates, calls and words.
 
 use crate::sources::{Source, assert_none, everything, program, rust_files, source};
 use crate::support::{architectures, package};
 
-/// The one file with unsafe code beside `src/sys`: an allocator that counts can't do without.
-const COUNTING_ALLOCATOR: &str = "core/tests/memory.rs";
+/// The only file with unsafe code outside of `crates/sys/src`: a test's allocator that counts.
+const COUNTING_ALLOCATOR: &str = "crates/core/tests/memory.rs";
 
-const HEADINGS: [&str; 6] =
-    ["Idea", "Shape", "Where it waits", "What one more client costs", "What breaks it", "Seen in"];
+/// The headings in the opening of each architecture's file.
+const HEADINGS: [&str; 7] = [
+    "Idea",
+    "Shape",
+    "Where it waits",
+    "What one more client costs",
+    "What breaks it",
+    "In the C original",
+    "Seen in",
+];
 
 fn has_word(line: &str, word: &str) -> bool {
-    let of_a_name = |c: char| c.is_alphanumeric() || c == '_';
+    let in_name = |c: char| c.is_alphanumeric() || c == '_';
     line.match_indices(word).any(|(at, _)| {
-        !line[..at].ends_with(of_a_name) && !line[at + word.len()..].starts_with(of_a_name)
+        !line[..at].ends_with(in_name) && !line[at + word.len()..].starts_with(in_name)
     })
 }
 
 #[test]
-fn unsafe_code_stands_where_it_may_and_each_has_its_reason() {
+fn unsafe_code_is_only_in_sys_and_each_block_has_a_safety_comment() {
     let (mut stray, mut bare) = (Vec::new(), Vec::new());
     for source in everything() {
         let lines: Vec<_> = source.text.lines().collect();
         for (number, line) in source.code().filter(|(_, line)| has_word(line, "unsafe")) {
-            if !source.path.starts_with("src/sys/") && source.path != COUNTING_ALLOCATOR {
+            if !source.path.starts_with("crates/sys/src/") && source.path != COUNTING_ALLOCATOR {
                 stray.push(source.place(number));
             }
-            // An unsafe function is its callers' affair.
+            // The callers of an unsafe function give the reason.
             if !line.contains("unsafe fn") && !has_reason(&lines, number - 1) {
                 bare.push(source.place(number));
             }
         }
     }
-    assert_none("unsafe code where none may be", stray);
+    assert_none("unsafe code outside of crates/sys/src", stray);
     assert_none("unsafe code without a SAFETY comment", bare);
 }
 
-/// Whether the comment above the statement at that index gives a reason.
+/// Whether there is a SAFETY comment above the statement that contains the line at this index.
 fn has_reason(lines: &[&str], index: usize) -> bool {
-    // A statement may have begun a few lines above.
+    // The statement can begin a few lines above.
     let above = lines[..index].iter().rev().map(|line| line.trim());
     let statement = above.skip_while(|line| {
         !line.starts_with("//") && !line.is_empty() && !line.ends_with([';', '{', '}'])
@@ -48,12 +56,15 @@ fn has_reason(lines: &[&str], index: usize) -> bool {
 
 #[test]
 fn the_core_can_reach_no_file_socket_or_clock() {
-    let lib = source("core/src/lib.rs").text;
+    let lib = source("crates/core/src/lib.rs").text;
     for attribute in ["#![no_std]", "#![forbid(unsafe_code)]"] {
-        assert!(lib.lines().any(|line| line == attribute), "core/src/lib.rs lacks {attribute}");
+        assert!(
+            lib.lines().any(|line| line == attribute),
+            "crates/core/src/lib.rs lacks {attribute}"
+        );
     }
     let mut found = Vec::new();
-    for source in rust_files(&["core/src"]) {
+    for source in rust_files(&["crates/core/src"]) {
         if source.path.ends_with("tests.rs") {
             continue;
         }
@@ -62,16 +73,52 @@ fn the_core_can_reach_no_file_socket_or_clock() {
         found.extend(std.map(|(number, _)| source.place(number)));
     }
     assert_none("the standard library in the core", found);
-    let manifest = std::fs::read_to_string(package().join("core/Cargo.toml")).expect("a manifest");
+    let manifest =
+        std::fs::read_to_string(package().join("crates/core/Cargo.toml")).expect("a manifest");
+    let (manifest, _for_tests) =
+        manifest.split_once("[dev-dependencies]").expect("dependencies of tests");
     for line in manifest.lines().filter(|line| line.contains("version = ") && line.contains('{')) {
-        assert!(line.contains("default-features = false"), "may bring the library in: {line}");
+        assert!(line.contains("default-features = false"), "can depend on std: {line}");
     }
 }
 
-/// The files of the architectures, without what they share.
-/// `eprintln!` panics where nobody reads standard error any more: no reason to stop serving.
+/// Only `src/cli` parses the server's command line; options are plain data. The laboratory parses
+/// its own, anywhere in its crate.
 #[test]
-fn what_is_said_is_said_where_nobody_may_listen() {
+fn only_the_command_line_uses_clap() {
+    let mut found = Vec::new();
+    for source in program() {
+        let is_room = source.path == "src/cli.rs" || source.path.starts_with("src/cli/");
+        if is_room || source.path.starts_with("crates/lab/") {
+            continue;
+        }
+        let lines = source.code().filter(|(_, line)| has_word(line, "clap"));
+        found.extend(lines.map(|(number, _)| source.place(number)));
+    }
+    assert_none("clap outside of src/cli", found);
+}
+
+/// The protocol must not depend on the application, so that it could serve another one.
+#[test]
+fn the_protocol_knows_no_application_and_no_store() {
+    const WORDS: [&str; 6] =
+        ["crate::app", "crate::store", "App", "SitePath", "guestbook", "Templates"];
+    let mut protocol = rust_files(&["crates/core/src/http"]);
+    protocol.push(source("crates/core/src/http.rs"));
+    let mut found = Vec::new();
+    for source in protocol {
+        for (number, line) in source.code() {
+            if WORDS.iter().any(|word| has_word(&line, word)) {
+                found.push(format!("{}: {line}", source.place(number)));
+            }
+        }
+    }
+    assert_none("the application in the protocol", found);
+}
+
+/// `eprintln!` panics if standard error is closed; a server must not stop because of that.
+#[test]
+fn messages_are_not_printed_by_macros_that_panic() {
     let mut bare = Vec::new();
     for source in program() {
         let panicking = ["eprintln!", "eprint!", "println!", "print!", "dbg!"];
@@ -82,17 +129,18 @@ fn what_is_said_is_said_where_nobody_may_listen() {
     assert_none("printing that can panic; use say!", bare);
 }
 
+/// The files of the architectures, without what they share.
 fn architecture_files() -> Vec<Source> {
     architectures().iter().map(|name| source(&format!("src/arch/{name}.rs"))).collect()
 }
 
-/// Code up to the tests of a file.
-fn proper_code(source: &Source) -> impl Iterator<Item = (usize, &str)> {
+/// The code of a file without its unit tests.
+fn code_without_tests(source: &Source) -> impl Iterator<Item = (usize, &str)> {
     source.code_with_strings().take_while(|(_, line)| !line.contains("mod tests"))
 }
 
 #[test]
-fn no_architecture_looks_at_a_byte_of_http_or_resp() {
+fn no_architecture_or_driver_contains_words_of_http_or_resp() {
     const WORDS: [&str; 18] = [
         "HTTP/",
         "\\r",
@@ -114,46 +162,46 @@ fn no_architecture_looks_at_a_byte_of_http_or_resp() {
         "LRANGE",
     ];
     let mut found = Vec::new();
-    for source in rust_files(&["src/arch"]) {
-        let told =
-            proper_code(&source).filter(|(_, line)| WORDS.iter().any(|word| line.contains(word)));
-        found.extend(told.map(|(number, line)| format!("{}: {line}", source.place(number))));
+    for source in rust_files(&["src/arch", "src/driver"]) {
+        let has_word = |line: &str| WORDS.iter().any(|word| line.contains(word));
+        let lines = code_without_tests(&source).filter(|(_, line)| has_word(line));
+        found.extend(lines.map(|(number, line)| format!("{}: {line}", source.place(number))));
     }
-    assert_none("bytes of a protocol in an architecture", found);
+    assert_none("words of a protocol in an architecture", found);
 }
 
 #[test]
 fn no_architecture_uses_another() {
     let mut found = Vec::new();
-    for source in rust_files(&["src/arch"]) {
-        if source.path == "src/arch/mod.rs" {
+    for source in rust_files(&["src/arch", "src/driver"]) {
+        if source.path == "src/arch.rs" {
             continue;
         }
-        for (number, line) in proper_code(&source) {
+        for (number, line) in code_without_tests(&source) {
             for name in architectures() {
                 let itself = source.path == format!("src/arch/{name}.rs");
-                let ways =
+                // Paths such as `rustix::event::epoll` are no uses of an architecture.
+                let uses =
                     [format!("super::{name}"), format!("arch::{name}"), format!("use {name}::")];
-                // `rustix::event::epoll` and poll(2) are the kernel's.
-                if !itself && ways.iter().any(|way| has_word(line, way)) {
+                if !itself && uses.iter().any(|path| has_word(line, path)) {
                     found.push(format!("{}: {line}", source.place(number)));
                 }
             }
         }
     }
-    assert_none("an architecture within another", found);
+    assert_none("uses of another architecture", found);
 }
 
 #[test]
-fn an_architecture_is_its_file_and_its_row_and_nothing_else_names_it() {
+fn only_src_arch_names_an_architecture() {
     let mut found = Vec::new();
     for source in program() {
-        if source.path.starts_with("src/arch/") {
+        if source.path.starts_with("src/arch") || source.path.ends_with("_tests.rs") {
             continue;
         }
-        for (number, line) in proper_code(&source) {
+        for (number, line) in code_without_tests(&source) {
             for name in architectures() {
-                // Which one is the default has to be said somewhere.
+                // The default architecture is named outside of src/arch.
                 let named = line.contains(&format!("\"{name}\"")) && !line.contains("DEFAULT_ARCH");
                 if named || line.contains(&format!("arch::{name}")) {
                     found.push(format!("{}: {line}", source.place(number)));
@@ -161,28 +209,16 @@ fn an_architecture_is_its_file_and_its_row_and_nothing_else_names_it() {
             }
         }
     }
-    assert_none("architectures by name", found);
+    assert_none("names of architectures outside of src/arch", found);
 }
 
-/// What measures servers meets them as processes: nothing in it knows how ours is made. Of the
-/// architectures it may know what the command line tells of them.
+/// The laboratory knows a server only as a process.
 #[test]
-fn the_laboratory_knows_no_server_from_within() {
-    const MAY: [&str; 5] = ["arch", "clock", "lab", "sys", "say"];
-    let mut found = Vec::new();
-    for source in rust_files(&["src/lab"]) {
-        for (number, line) in proper_code(&source) {
-            let mut used = line
-                .split("crate::")
-                .skip(1)
-                .filter_map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next());
-            let strange = used.any(|module| !MAY.contains(&module));
-            if strange || line.contains("zero_core") {
-                found.push(format!("{}: {line}", source.place(number)));
-            }
-        }
-    }
-    assert_none("parts of the server in the laboratory", found);
+fn the_laboratory_depends_on_no_part_of_the_server() {
+    let manifest = package().join("crates/lab/Cargo.toml");
+    let manifest = std::fs::read_to_string(manifest).expect("a manifest");
+    let own = manifest.lines().filter_map(|line| line.strip_prefix("zerohttpd-"));
+    assert_eq!(own.map(|rest| rest.split(' ').next()).collect::<Vec<_>>(), [Some("sys")]);
 }
 
 #[test]

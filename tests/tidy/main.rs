@@ -1,9 +1,15 @@
-//! The rules of the house, read off the sources: what the design promises of their shape.
+//! Rules for the sources and documents: layers, sizes, names, headings, links and words.
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cycles;
 mod layers;
+mod lesson;
+mod links;
+mod modules;
+mod names;
 mod readers;
 mod sources;
 mod style;
+mod words;

@@ -1,4 +1,4 @@
-//! The sources, and what of a line is code.
+//! The source files, and their lines without comments and strings.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use crate::support::package;
 
 /// A source file.
 pub(crate) struct Source {
-    /// From the package's folder on, as in `src/main.rs`.
+    /// The path in the package, such as `src/main.rs`.
     pub(crate) path: String,
     pub(crate) text: String,
 }
@@ -46,14 +46,16 @@ pub(crate) fn source(path: &str) -> Source {
     read(&package().join(path))
 }
 
-/// All that this program is made of and tested by.
+/// All Rust files of the program and its tests.
 pub(crate) fn everything() -> Vec<Source> {
-    rust_files(&["src", "core/src", "tests", "core/tests"])
+    rust_files(&["src", "crates", "tests"])
 }
 
-/// What the program is made of.
+/// The Rust files of the program, without the folders of tests. Files of unit tests are among them.
 pub(crate) fn program() -> Vec<Source> {
-    rust_files(&["src", "core/src"])
+    let mut all = rust_files(&["src", "crates"]);
+    all.retain(|source| !source.path.contains("/tests/"));
+    all
 }
 
 impl Source {
@@ -62,28 +64,28 @@ impl Source {
         (1..).zip(self.text.lines())
     }
 
-    /// The lines of code with their numbers: no comments, and of strings only their quotes.
+    /// The lines with their numbers, without comments, and with empty strings.
     pub(crate) fn code(&self) -> impl Iterator<Item = (usize, String)> {
         self.lines().map(|(number, line)| (number, blank_strings(without_comment(line))))
     }
 
-    /// The code itself, strings and all.
+    /// The lines with their numbers, without comments.
     pub(crate) fn code_with_strings(&self) -> impl Iterator<Item = (usize, &str)> {
         self.lines().map(|(number, line)| (number, without_comment(line)))
     }
 
+    /// A line of this file as `src/main.rs:12`.
     pub(crate) fn place(&self, number: usize) -> String {
         format!("{}:{number}", self.path)
     }
 }
 
-/// A line without the comment at its end. One within a string is taken for one too; that is why
-/// nothing here looks for what follows `//`.
+/// A line without the comment at its end. `//` in a string is taken for a comment, too.
 fn without_comment(line: &str) -> &str {
     line.split_once("//").map_or(line, |(code, _)| code)
 }
 
-/// A line with nothing in its strings, so that braces and words in them do not count.
+/// A line with empty strings, so that braces and words in strings do not count.
 fn blank_strings(code: &str) -> String {
     let mut out = String::new();
     let (mut within, mut escaped) = (false, false);
@@ -101,7 +103,7 @@ fn blank_strings(code: &str) -> String {
     out
 }
 
-/// Fails with all of these, if there are any.
+/// Fails and lists what was found, unless that is nothing.
 #[track_caller]
 pub(crate) fn assert_none(what: &str, found: impl IntoIterator<Item = String>) {
     let found: Vec<_> = found.into_iter().collect();

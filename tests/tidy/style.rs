@@ -1,4 +1,5 @@
-//! Sizes, headings and words.
+//! The sizes of files, functions and lines, the comments that must be there, and calls and words
+//! that must not.
 
 use crate::sources::{assert_none, everything, program, rust_files, source};
 
@@ -41,7 +42,7 @@ fn no_function_is_too_long() {
     assert_none("too long", found);
 }
 
-/// How many lines the function takes that begins with the first of these.
+/// The number of lines of the function that begins at the first of these.
 fn function_lines(code: &[(usize, String)]) -> usize {
     let mut depth = 0_i32;
     for (at, (_, line)) in code.iter().enumerate() {
@@ -49,7 +50,7 @@ fn function_lines(code: &[(usize, String)]) -> usize {
             match c {
                 '{' => depth += 1,
                 '}' => depth -= 1,
-                // It has no body: a function of a trait.
+                // A function of a trait without a body.
                 ';' if depth == 0 && !line.contains('[') => return at + 1,
                 _ => {}
             }
@@ -62,13 +63,13 @@ fn function_lines(code: &[(usize, String)]) -> usize {
 }
 
 #[test]
-fn every_file_says_first_what_it_is_for() {
+fn every_file_begins_with_its_purpose() {
     let silent = program().into_iter().filter(|source| !source.text.starts_with("//! "));
     assert_none("files that do not begin with //!", silent.map(|source| source.path));
 }
 
 #[test]
-fn nothing_is_left_to_be_done() {
+fn no_todo_is_left() {
     // Put together, so that this file does not find itself.
     let marks = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X:")];
     let mut found = Vec::new();
@@ -77,13 +78,13 @@ fn nothing_is_left_to_be_done() {
         let lines = source.lines().filter(|(_, line)| marked(line));
         found.extend(lines.map(|(number, line)| format!("{}: {line}", source.place(number))));
     }
-    assert_none("left to be done", found);
+    assert_none("notes of unfinished work", found);
 }
 
 #[test]
-fn no_test_sleeps_beside_the_helper_that_waits() {
+fn in_tests_only_the_helper_that_waits_sleeps() {
     let mut found = Vec::new();
-    for source in rust_files(&["tests", "core/tests"]) {
+    for source in rust_files(&["tests", "crates/core/tests"]) {
         let sleeps = source.code().filter(|(_, line)| line.contains("sleep("));
         found.extend(sleeps.map(|(number, _)| source.place(number)));
     }
@@ -93,7 +94,7 @@ fn no_test_sleeps_beside_the_helper_that_waits() {
 
 #[test]
 fn every_bound_has_its_reason_beside_it() {
-    let limits = source("core/src/limits.rs");
+    let limits = source("crates/core/src/limits.rs");
     let lines: Vec<_> = limits.lines().collect();
     let bare = lines
         .windows(2)

@@ -1,4 +1,4 @@
-//! Downloads that are resumed, cut in parts, or spared since nothing has changed.
+//! Downloads that are resumed, split into parts, or skipped as the file has not changed.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use crate::support::{Server, Store, TempDir, for_each_architecture, pattern, wai
 
 const BIG: usize = 8 * 1024 * 1024 + 321;
 
-/// As far as the first attempt came.
+/// How many bytes of the file are already there when a download is resumed.
 const BEGUN: usize = 3_000_001;
 
 struct Site {
@@ -15,8 +15,8 @@ struct Site {
     big: Vec<u8>,
 }
 
-/// A server, and a folder for what is fetched from it.
-struct Visit {
+/// A server, and a folder for downloads from it.
+struct Session {
     server: Server,
     _store: Store,
     folder: TempDir,
@@ -29,16 +29,16 @@ fn site() -> Site {
 }
 
 impl Site {
-    fn visit(&self, arch: &str) -> Visit {
+    fn serve(&self, arch: &str) -> Session {
         let store = Store::embedded();
         let root = self.root.path().display().to_string();
         let words = ["--root", &root, "--access-log", "common"];
         let server = Server::start(arch, &store.url(), &words);
-        Visit { server, _store: store, folder: TempDir::new() }
+        Session { server, _store: store, folder: TempDir::new() }
     }
 }
 
-impl Visit {
+impl Session {
     fn url(&self, name: &str) -> String {
         format!("http://127.0.0.1:{}/{name}", self.server.port)
     }
@@ -47,65 +47,65 @@ impl Visit {
         self.folder.join(name).display().to_string()
     }
 
-    /// Waits for lines of the log that contain this, as many as there have to be.
+    /// Waits until the access log contains `text` at least `count` times.
     #[track_caller]
-    fn await_log(&self, what: &str, least: usize) {
-        wait_until(&format!("{least} times {what} in the log"), || {
-            self.server.output().matches(what).count() >= least
+    fn await_log(&self, text: &str, count: usize) {
+        wait_until(&format!("{count} times {text} in the log"), || {
+            self.server.output().matches(text).count() >= count
         });
     }
 
     #[track_caller]
-    fn assert_whole(&self, site: &Site) {
-        let fetched = fs::read(self.folder.join("big.bin")).expect("what was fetched");
-        assert!(fetched == site.big, "{} bytes of {BIG}, or others", fetched.len());
+    fn assert_complete(&self, site: &Site) {
+        let fetched = fs::read(self.folder.join("big.bin")).expect("the downloaded file");
+        assert!(fetched == site.big, "{} of {BIG} bytes, or wrong ones", fetched.len());
     }
 }
 
 #[test]
-fn curl_and_wget_go_on_where_they_were_cut_off() {
+fn curl_and_wget_resume_a_download() {
     let site = site();
     for_each_architecture(|arch| {
-        let visit = site.visit(arch);
-        let (url, path) = (visit.url("big.bin"), visit.path("big.bin"));
+        let session = site.serve(arch);
+        let (url, path) = (session.url("big.bin"), session.path("big.bin"));
         let left = format!("\"GET /big.bin HTTP/1.1\" 206 {}\n", BIG - BEGUN);
-        visit.folder.write("big.bin", &site.big[..BEGUN]);
+        session.folder.write("big.bin", &site.big[..BEGUN]);
         run("curl", "curl", ["-q", "-sS", "-f", "-C", "-", "-o", &path, &url]);
-        visit.assert_whole(&site);
-        visit.await_log(&left, 1);
-        visit.folder.write("big.bin", &site.big[..BEGUN]);
+        session.assert_complete(&site);
+        session.await_log(&left, 1);
+        session.folder.write("big.bin", &site.big[..BEGUN]);
         run("wget", "wget", ["--no-config", "-q", "-c", "-O", &path, &url]);
-        visit.assert_whole(&site);
-        visit.await_log(&left, 2);
-        // There is nothing left to go on with: wget is told so, and is content.
+        session.assert_complete(&site);
+        session.await_log(&left, 2);
+        // The file is complete: wget gets a 416, and succeeds.
         run("wget", "wget", ["--no-config", "-q", "-c", "-O", &path, &url]);
-        visit.assert_whole(&site);
-        visit.await_log("\"GET /big.bin HTTP/1.1\" 416 ", 1);
+        session.assert_complete(&site);
+        session.await_log("\"GET /big.bin HTTP/1.1\" 416 ", 1);
     });
 }
 
 #[test]
-fn aria2c_fetches_a_file_in_eight_parts_at_once() {
+fn aria2c_fetches_the_parts_of_a_file_on_eight_connections() {
     let site = site();
     for_each_architecture(|arch| {
-        let visit = site.visit(arch);
-        let (url, folder) = (visit.url("big.bin"), visit.folder.path().display().to_string());
+        let session = site.serve(arch);
+        let (url, folder) = (session.url("big.bin"), session.folder.path().display().to_string());
         let words = ["--no-conf", "--quiet", "-x8", "-s8", "-k1M", "--file-allocation=none"];
         let more = ["--async-dns=false", "--dir", &folder, &url];
         run("aria2c", "aria2", [&words[..], &more].concat());
-        visit.assert_whole(&site);
-        visit.await_log("\"GET /big.bin HTTP/1.1\" 206 ", 2);
+        session.assert_complete(&site);
+        session.await_log("\"GET /big.bin HTTP/1.1\" 206 ", 2);
     });
 }
 
 #[test]
-fn what_has_not_changed_is_not_fetched_again() {
+fn a_file_that_has_not_changed_is_not_fetched_again() {
     for_each_architecture(|arch| {
         let site = Site { root: TempDir::new(), big: Vec::new() };
         site.root.write("news.txt", "old\n");
-        let visit = site.visit(arch);
-        let (url, tag) = (visit.url("news.txt"), visit.path("tag"));
-        let (path, again) = (visit.path("news.txt"), visit.path("again.txt"));
+        let session = site.serve(arch);
+        let (url, tag) = (session.url("news.txt"), session.path("tag"));
+        let (path, again) = (session.path("news.txt"), session.path("again.txt"));
         run("curl", "curl", ["-q", "-sS", "-f", "--etag-save", &tag, "-o", &path, &url]);
         assert_eq!(fs::read(&path).expect("what was fetched"), b"old\n");
         let refetch = || {
@@ -113,14 +113,14 @@ fn what_has_not_changed_is_not_fetched_again() {
             run("curl", "curl", [&words[..], &[&url]].concat())
         };
         assert_eq!(refetch(), "304");
-        // By date: wget has set that of its file to the server's.
-        let folder = visit.folder.path().display().to_string();
+        // wget compares dates, as it gives its file the date of the server's.
+        let folder = session.folder.path().display().to_string();
         let update = || run("wget", "wget", ["--no-config", "-q", "-N", "-P", &folder, &url]);
         update();
         update();
-        visit.await_log("\"GET /news.txt HTTP/1.1\" 304 ", 2);
+        session.await_log("\"GET /news.txt HTTP/1.1\" 304 ", 2);
         site.root.write("news.txt", "new and longer\n");
-        wait_until("a change that shows", || refetch() == "200");
+        wait_until("the changed file", || refetch() == "200");
         assert_eq!(fs::read(&again).expect("what was fetched"), b"new and longer\n");
     });
 }

@@ -1,20 +1,21 @@
-//! The tools that people fetch files with: what they ask of a server has to work as they expect.
+//! Common download tools, and a load generator, work with every architecture.
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod fetching;
+mod listing;
 mod measuring;
 
 use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::process::{Command, Stdio};
 
-/// Runs a tool to its end; what it printed. It must say that it succeeded.
+/// Runs a tool to its end and returns its standard output; panics if it fails.
 #[track_caller]
 fn run(tool: &str, package: &str, words: impl IntoIterator<Item = impl AsRef<OsStr>>) -> String {
     let mut command = Command::new(tool);
-    // Nobody's settings, and no way out of this machine.
+    // The user's settings and proxies are not used.
     for name in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "ALL_PROXY"] {
         command.env_remove(name);
     }

@@ -1,5 +1,5 @@
-//! ApacheBench, with which the architectures were compared first: to it an answer of another length
-//! is one that failed.
+//! ApacheBench (ab), with which the C originals of the architectures were compared. It counts an
+//! answer whose length differs from the first as a failure.
 
 use crate::run;
 use crate::support::{ONE_AT_A_TIME, Server, Store, for_each_architecture};
@@ -9,20 +9,20 @@ fn apache_bench_finds_no_failure() {
     for_each_architecture(|arch| {
         let store = Store::embedded();
         let server = Server::start(arch, &store.url(), &[]);
-        // With others waiting, it parts from a client that is silent for a tenth of a second, which
-        // on a busy machine may be one that is just about to ask.
+        // While other clients wait, a server of one client at a time disconnects a client that is
+        // silent for a tenth of a second. On a busy machine, ab can be silent that long.
         let (clients, requests) = if arch == ONE_AT_A_TIME { ("1", "20") } else { ("5", "300") };
         for target in ["hello.txt", "guestbook"] {
-            for keep in [&[][..], &["-k"]] {
+            for keep_alive in [&[][..], &["-k"]] {
                 let url = format!("http://127.0.0.1:{}/{target}", server.port);
                 let words = ["-q", "-n", requests, "-c", clients, &url];
-                let said = run("ab", "apache2-utils", [keep, &words].concat());
-                let has = |name: &str, value: &str| {
+                let said = run("ab", "apache2-utils", [keep_alive, &words].concat());
+                let assert_has = |name: &str, value: &str| {
                     let line = said.lines().find_map(|line| line.strip_prefix(name));
                     assert_eq!(line.map(str::trim), Some(value), "{said}");
                 };
-                has("Complete requests:", requests);
-                has("Failed requests:", "0");
+                assert_has("Complete requests:", requests);
+                assert_has("Failed requests:", "0");
                 assert!(!said.contains("Non-2xx"), "{said}");
             }
         }

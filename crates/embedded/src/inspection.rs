@@ -1,0 +1,61 @@
+//! Checks whether a store can use a file. The checks create, write and lock nothing.
+
+use std::io::{Error, ErrorKind};
+use std::path::Path;
+
+use rustix::fs::Access;
+use zerohttpd_sys::file_access;
+use zerohttpd_sys::unix_socket;
+
+use super::files::{absolute, beside, folder_of, no_folder, no_lock, no_socket, socket_path};
+use super::schema;
+
+/// Checks whether the store can be kept in `file`. Only a start shows whether the disk has room and
+/// whether another process serves the file.
+///
+/// # Errors
+///
+/// A sentence that says what cannot be used, and what to do.
+pub fn inspect(file: &Path) -> Result<(), String> {
+    let file = &absolute(file)?;
+    let folder = folder_of(file);
+    let unusable = |error: &Error| no_folder(folder, error);
+    if !file_access::can_create_folder(folder).map_err(|error| unusable(&error))? {
+        return Ok(());
+    }
+    file_access::can_create_in(folder).map_err(|error| unusable(&error))?;
+    let lock = beside(file, ".lock");
+    could_write(&lock).map_err(|error| no_lock(&lock, &error))?;
+    for part in [file.clone(), beside(file, "-wal"), beside(file, "-shm")] {
+        could_write(&part).map_err(|error| schema::unusable(&part, &error))?;
+    }
+    if file.exists() {
+        schema::inspect(file)?;
+    }
+    let socket = socket_path(file);
+    could_listen(&socket).map_err(|error| no_socket(&socket, &error))
+}
+
+/// Checks whether a file can be read and written, or created.
+fn could_write(file: &Path) -> Result<(), Error> {
+    match file.symlink_metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(found) if found.is_file() => {
+            file_access::check(file, Access::READ_OK | Access::WRITE_OK)
+        }
+        Ok(found) if found.is_dir() => Err(ErrorKind::IsADirectory.into()),
+        Ok(_) => Err(Error::new(ErrorKind::InvalidInput, "it is no regular file")),
+    }
+}
+
+/// Checks whether a socket can have that name: no file has it yet, or a socket has it, which a
+/// start replaces once it has the lock.
+fn could_listen(path: &Path) -> Result<(), Error> {
+    use std::os::unix::fs::FileTypeExt;
+    unix_socket::could_be_named(path)?;
+    match path.symlink_metadata() {
+        Ok(found) if !found.file_type().is_socket() => Err(ErrorKind::AddrInUse.into()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,165 @@
+//! The answer that a reader of the page looks for: which server to take for which load, and how
+//! sure that is.
+
+use maud::{Markup, html};
+
+use super::measure::Measure;
+use super::ranking::{Rank, RankedCell, Row};
+use super::words::{lead_over_next, listed, multiple, what_would, widest};
+use crate::results::{Load, Results};
+use crate::text::numbers::{counted, rounded};
+
+/// What a server can be chosen by.
+const MEASURES: [Measure; 4] = [Measure::Throughput, Measure::P99, Measure::Cpu, Measure::Memory];
+
+/// The most servers that a cell names.
+const MOST_NAMES: usize = 3;
+
+/// Neighbouring loads with the same answers: a row of the table.
+struct Choice<'a> {
+    /// By each measure, the rows of the loads.
+    by_measure: Vec<Vec<Row<'a>>>,
+}
+
+/// The table.
+pub fn table(results: &Results) -> Markup {
+    html! {
+        section {
+            h2 { "Which server to take" }
+            div.wide tabindex="0" role="region" aria-label="Which server to take" {
+                table.left.choice {
+                    thead {
+                        tr {
+                            th { "load" }
+                            @for measure in MEASURES { th { (heading(measure)) } }
+                        }
+                    }
+                    tbody {
+                        @for choice in choices(results) {
+                            tr {
+                                th { (choice.name()) }
+                                @for rows in &choice.by_measure { td { (answer(rows)) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn heading(measure: Measure) -> String {
+    match measure {
+        Measure::Throughput => "most requests a second".into(),
+        measure => format!("least {}", measure.name()),
+    }
+}
+
+/// The loads in the order of the table, joined where the answers name the same servers.
+fn choices(results: &Results) -> Vec<Choice<'_>> {
+    let mut choices: Vec<Choice<'_>> = Vec::new();
+    for load in results.loads() {
+        let rows = MEASURES.map(|measure| Row::by(results, load, measure));
+        let joined = choices.last_mut().filter(|choice| choice.joins(&rows));
+        match joined {
+            Some(choice) => {
+                for (rows, row) in choice.by_measure.iter_mut().zip(rows) {
+                    rows.push(row);
+                }
+            }
+            None => choices.push(Choice { by_measure: rows.map(|row| vec![row]).into() }),
+        }
+    }
+    choices
+}
+
+impl Choice<'_> {
+    /// Whether a load has the same answers.
+    fn joins(&self, rows: &[Row<'_>]) -> bool {
+        self.by_measure.iter().zip(rows).all(|(ours, row)| {
+            let same_mode = ours[0].load.rate_asked_per_second == row.load.rate_asked_per_second;
+            same_mode && best(&ours[0]) == best(row)
+        })
+    }
+
+    /// `20 clients`, `20 to 500 clients`.
+    fn name(&self) -> String {
+        let rows = &self.by_measure[0];
+        let (first, last) = (rows[0].load, rows[rows.len() - 1].load);
+        let clients = |load: Load| load.clients as u64;
+        let name = match clients(first) == clients(last) {
+            true => counted(clients(first), "client"),
+            false => format!("{} to {}", clients(first), counted(clients(last), "client")),
+        };
+        match first.rate_asked_per_second {
+            None => name,
+            Some(rate) => format!("{name}, {rate}/s"),
+        }
+    }
+}
+
+/// The names of the servers that none is better than, in the order of the results, so that two
+/// rows with the same ones are alike.
+fn best<'a>(row: &Row<'a>) -> Vec<&'a str> {
+    let mut best = row.best();
+    best.sort_unstable();
+    best.into_iter().map(|index| row.entries[index].cell.subject.as_str()).collect()
+}
+
+/// A cell of the table: the rows of its loads by one measure.
+fn answer(rows: &[Row<'_>]) -> Markup {
+    let row = &rows[0];
+    if row.measure == Measure::Throughput && row.load.rate_asked_per_second.is_some() {
+        return html! { small { "as asked for" } };
+    }
+    let best = row.best();
+    let ranked = row.order().len();
+    match &best[..] {
+        [] => html! { small { (why_not(row)) } },
+        [only] => html! {
+            @let leads = row.entries[*only].rank == Rank::Leads;
+            span.leads[leads] { b { (row.entries[*only].cell.subject) } " " (values(rows)) }
+            @if let Some((next, ratio)) = lead_over_next(row) { small { (multiple(ratio, next)) } }
+            @if rows.len() > 1 { small { "(the first of these loads)" } }
+        },
+        several => html! {
+            (named(row, several, ranked)) ": can't be told apart, " (values(rows))
+            @if let Some(widest) = widest(row) { small { (what_would(widest)) } }
+        },
+    }
+}
+
+/// `epoll and poll`, `5 of 7, epoll among them`.
+fn named(row: &Row<'_>, best: &[usize], ranked: usize) -> String {
+    let names: Vec<_> = best.iter().map(|index| row.entries[*index].cell.subject.clone()).collect();
+    match names.len() > MOST_NAMES {
+        true => format!("{} of {ranked}, {} among them", names.len(), names[0]),
+        false => listed(&names),
+    }
+}
+
+/// The least and the greatest value of the best servers.
+fn values(rows: &[Row<'_>]) -> String {
+    let of = |row: &Row<'_>| -> Vec<f64> {
+        let values = row.best().into_iter().filter_map(|index| row.entries[index].value);
+        values.map(|estimate| rounded(estimate.value)).collect()
+    };
+    let values: Vec<_> = rows.iter().flat_map(of).collect();
+    let write = |value| rows[0].measure.write(value);
+    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = values.iter().copied().fold(0.0, f64::max);
+    if least == most { write(most) } else { format!("{}–{}", write(least), write(most)) }
+}
+
+/// Why no server of a row is ranked.
+fn why_not(row: &Row<'_>) -> String {
+    let held_back = row.held_back().map(|entry| &entry.cell.subject);
+    match (held_back, row.order().is_empty()) {
+        (Some(subject), _) => {
+            format!("nothing is ranked: {subject} could do more, but was held back")
+        }
+        (None, true) if !row.entries.iter().any(RankedCell::has_runs) => "not run".into(),
+        (None, true) => "nothing is ranked: no number is a server's own".into(),
+        (None, false) => "nothing is ranked: measured once, so the noise is not known".into(),
+    }
+}

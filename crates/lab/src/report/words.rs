@@ -1,0 +1,261 @@
+//! The results in sentences. None says more than was measured.
+
+use std::collections::BTreeMap;
+
+use super::agreement::Agreement;
+use super::measure::Measure;
+use super::ranking::{CellValue, Rank, Row};
+use crate::finding::limit::Limit;
+use crate::results::{Cell, Results, Settings};
+use crate::statistics::Ratio;
+use crate::text::numbers::{counted, factor, rounded};
+
+/// The most rows whose leaders are told one by one; of more, the first, the middle and the last.
+const MOST_ROWS: usize = 6;
+
+/// Ratios that are proposed to be told apart by more rounds.
+const GOALS: [f64; 8] = [5.0, 3.0, 2.0, 1.5, 1.2, 1.1, 1.05, 1.03];
+
+/// The most important sentences: which server is best under which load, and how sure that is.
+pub fn answers(results: &Results, rows: &[Row<'_>]) -> Vec<String> {
+    let mut said: Vec<_> =
+        of_each_mode(results, rows, MOST_ROWS).into_iter().filter_map(best).collect();
+    for measure in [Measure::Cpu, Measure::Memory] {
+        let rows: Vec<_> = rows.iter().map(|row| Row::by(results, row.load, measure)).collect();
+        said.extend(of_each_mode(results, &rows, 2).into_iter().filter_map(best));
+    }
+    said
+}
+
+/// The rows of the closed loop, then those of each open one: all, or the first, the middle and the
+/// last.
+fn of_each_mode<'a, 'b>(results: &Results, rows: &'b [Row<'a>], most: usize) -> Vec<&'b Row<'a>> {
+    let rates = results.settings.rates_per_second.iter().copied().map(Some);
+    let of_mode = |rate: Option<f64>| {
+        let rows: Vec<_> =
+            rows.iter().filter(|row| row.load.rate_asked_per_second == rate).collect();
+        let last = rows.len().saturating_sub(1);
+        let mut shown = if most < 3 { vec![0, last] } else { vec![0, last / 2, last] };
+        if rows.len() <= most {
+            shown = (0..rows.len()).collect();
+        }
+        shown.dedup();
+        let shown = shown.into_iter().filter_map(|index| rows.get(index).copied());
+        shown.collect::<Vec<_>>()
+    };
+    [None].into_iter().chain(rates).flat_map(of_mode).collect()
+}
+
+/// The sentences beside the most important ones.
+pub fn remarks(results: &Results, rows: &[Row<'_>]) -> Vec<String> {
+    let mut said = Vec::new();
+    said.extend(what_fails(rows));
+    said.extend(what_limits(rows));
+    said.extend(tellable(rows));
+    if results.settings.rounds == 1 {
+        said.push(
+            "Everything was measured once: the noise is not known, and none is ranked.".into(),
+        );
+    }
+    said.extend(Agreement::of(results).map(|agreement| agreement.in_words()));
+    said.extend(too_wide(results, rows));
+    said.extend(disturbed(results, rows));
+    said
+}
+
+/// When the bench went on after the planned rounds, if it could.
+pub fn going_on(settings: &Settings) -> Option<String> {
+    Some(format!(
+        "After {}, rows with an interval wider than ±{} % were measured in further rounds, up to \
+         {} in all.",
+        counted(settings.rounds as u64, "round"),
+        settings.until_percent?,
+        settings.max_rounds?
+    ))
+}
+
+/// The rows that did not become as certain as was asked for.
+fn too_wide(results: &Results, rows: &[Row<'_>]) -> Vec<String> {
+    let Some(percent) = results.settings.until_percent else { return Vec::new() };
+    let mut said = Vec::new();
+    for row in rows {
+        let rounds = counted(results.rounds_of(row.load) as u64, "round");
+        let with = format!("With {}", row.name());
+        match row.widest_interval() {
+            Some(width) if row.is_wider_than(percent) => said.push(format!(
+                "{with} the widest interval is still ±{:.1} % after {rounds}.",
+                width * 100.0
+            )),
+            Some(_) => {}
+            None => said.push(format!(
+                "{with} no interval is known after {rounds}, as fewer than two servers are ranked."
+            )),
+        }
+    }
+    said
+}
+
+/// How much a run varies, and the least ratio that the bench could tell.
+pub fn tellable(rows: &[Row<'_>]) -> Option<String> {
+    let percent = |share: f64| format!("{:.1} %", share * 100.0);
+    let noise = range(rows.iter().filter_map(Row::noise), percent)?;
+    let least = |row: &Row<'_>| row.pairs().map(|ratio| ratio.least).reduce(f64::min);
+    let said =
+        format!("A run of the same server varies by {noise} within a row (standard deviation).");
+    let Some(least) = range(rows.iter().filter_map(least), factor) else { return Some(said) };
+    Some(format!(
+        "{said} This bench would tell servers apart that differ by a factor of {least}, in four of \
+         five cases; one row in twenty may call alike servers different."
+    ))
+}
+
+/// The least and the greatest of these numbers in words; one of them if both read alike.
+fn range(values: impl Iterator<Item = f64>, write: fn(f64) -> String) -> Option<String> {
+    let mut values: Vec<_> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let (least, most) = (write(*values.first()?), write(*values.last()?));
+    Some(if least == most { least } else { format!("{least} to {most}") })
+}
+
+/// `1.31 times (1.22–1.41) threaded's`.
+pub fn multiple(ratio: Ratio, other: &str) -> String {
+    format!("{:.2} times ({:.2}–{:.2}) {other}'s", ratio.value, ratio.low, ratio.high)
+}
+
+/// The leader of a row, or the servers that can't be told apart.
+pub fn best(row: &Row<'_>) -> Option<String> {
+    let best = row.best();
+    let (first, last) = (*best.first()?, *best.last()?);
+    let name = |index: usize| row.entries[index].cell.subject.as_str();
+    let value = |index: usize| row.entries[index].value.map_or(0.0, |value| value.value);
+    let write = |value: f64| row.measure.write(rounded(value));
+    let with = format!("With {}", row.name());
+    let what = row.measure.name();
+    if first != last {
+        let names = listed(&best.iter().map(|index| name(*index).to_owned()).collect::<Vec<_>>());
+        let (low, high) = (value(first).min(value(last)), value(first).max(value(last)));
+        let values = format!("{}–{}", write(low), write(high));
+        return Some(format!(
+            "{with}, {names} can't be told apart in {what}: {values}{}.",
+            widest(row).map_or(String::new(), |widest| format!("; {}", what_would(widest)))
+        ));
+    }
+    let lead = match row.measure {
+        Measure::Throughput => format!("{} leads with {} {what}", name(first), write(value(first))),
+        _ => format!("{} has the least {what}, {}", name(first), write(value(first))),
+    };
+    let than = lead_over_next(row)
+        .map_or(String::new(), |(next, ratio)| format!(": {}", multiple(ratio, next)));
+    let entry = &row.entries[first];
+    let remark = if entry.is_disturbed() { ", although other processes disturbed it" } else { "" };
+    let limit = entry.limit.filter(|_| row.measure == Measure::Throughput);
+    let limit = limit.map_or(String::new(), |limit| format!(" (limit: {})", limit.label()));
+    Some(format!("{with}, {lead}{limit}{than}{remark}."))
+}
+
+/// The server next to the leader, and the leader's value as a multiple of its value.
+pub fn lead_over_next<'a>(row: &Row<'a>) -> Option<(&'a str, Ratio)> {
+    let (first, order) = (*row.best().first()?, row.order());
+    let next = order.into_iter().find(|index| row.entries[*index].rank == Rank::Behind)?;
+    let cell: &'a Cell = row.entries[next].cell;
+    Some((&cell.subject, row.ratio(first, next)?))
+}
+
+/// Of the servers that can't be told apart from the best, the pair that varies most.
+pub fn widest(row: &Row<'_>) -> Option<Ratio> {
+    let best = row.best();
+    let pairs = best
+        .iter()
+        .enumerate()
+        .flat_map(|(at, one)| best[at + 1..].iter().filter_map(|other| row.ratio(*one, *other)));
+    pairs.max_by(|one, other| one.least.total_cmp(&other.least))
+}
+
+/// What this bench could have told of servers that it did not tell apart, and what more rounds
+/// would.
+pub fn what_would(widest: Ratio) -> String {
+    let told = format!("this bench could have told {} apart", factor(widest.least));
+    let goal = GOALS.into_iter().find(|goal| *goal < widest.least * 0.97);
+    let rounds = goal.and_then(|goal| Some((goal, widest.rounds_for(goal)?)));
+    match rounds {
+        Some((goal, rounds)) => {
+            let rounds = counted(rounds as u64, "round");
+            format!("{told}; {rounds} would tell {goal}")
+        }
+        None => told,
+    }
+}
+
+/// Which cells other processes disturbed, and how many runs were repeated for that reason.
+fn disturbed(results: &Results, rows: &[Row<'_>]) -> Vec<String> {
+    let entries = rows.iter().flat_map(|row| &row.entries);
+    let disturbed = entries.filter(|entry| entry.is_disturbed()).count() as u64;
+    let repeated: usize = results.cells.iter().map(|cell| cell.repeats()).sum();
+    let mut said = Vec::new();
+    if repeated > 0 {
+        let runs = counted(repeated as u64, "run");
+        said.push(format!("{runs} measured again, as other processes had disturbed the first."));
+    }
+    if disturbed > 0 {
+        said.push(format!(
+            "In {} other processes used the cores of server or load, also when measured again. \
+             Only a gap that dwarfs this is ranked there.",
+            counted(disturbed, "cell")
+        ));
+    }
+    said
+}
+
+/// The most cells that a sentence names.
+const MOST_CELLS: usize = 6;
+
+/// `a, b and c`.
+pub fn listed(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+/// Cells without a number of their own.
+fn what_fails(rows: &[Row<'_>]) -> Option<String> {
+    let mut failing = Vec::new();
+    for row in rows {
+        for entry in &row.entries {
+            if matches!(entry.shown(), CellValue::Failed(_)) {
+                let (name, label) = (&entry.cell.subject, entry.label());
+                failing.push(format!("{name} with {} ({label})", row.name()));
+            }
+        }
+    }
+    let count = counted(failing.len() as u64, "cell");
+    let have = if failing.len() == 1 { "has" } else { "have" };
+    let more = failing.len().saturating_sub(MOST_CELLS);
+    if more > 1 {
+        failing.truncate(MOST_CELLS);
+        failing.push(format!("{more} more"));
+    }
+    (!failing.is_empty())
+        .then(|| format!("{count} {have} no number, as requests failed: {}.", listed(&failing)))
+}
+
+fn what_limits(rows: &[Row<'_>]) -> Option<String> {
+    let mut counts: BTreeMap<Limit, u64> = BTreeMap::new();
+    let entries = rows.iter().flat_map(|row| &row.entries);
+    let numbers = entries.filter(|entry| matches!(entry.shown(), CellValue::Number(..)));
+    for limit in numbers.filter_map(|entry| entry.limit) {
+        *counts.entry(limit).or_default() += 1;
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|(limit, count)| (std::cmp::Reverse(*count), *limit));
+    let parts: Vec<_> = counts
+        .iter()
+        .map(|(limit, count)| format!("“{}” in {}", limit.label(), counted(*count, "cell")))
+        .collect();
+    (!parts.is_empty()).then(|| format!("The limit was {}.", listed(&parts)))
+}
+
+#[cfg(test)]
+#[path = "words_tests.rs"]
+mod tests;

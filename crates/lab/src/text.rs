@@ -1,0 +1,6 @@
+//! Text: numbers in words, lines that fit a terminal, and foreign strings without control
+//! characters.
+
+pub mod numbers;
+pub mod scrub;
+pub mod wrap;

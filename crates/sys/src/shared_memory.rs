@@ -1,0 +1,182 @@
+//! mmap(2): memory that a process shares with its children, and, by its file, with the program that
+//! is executed in its place.
+
+use std::io;
+use std::ops::Deref;
+use std::os::fd::{AsFd, OwnedFd};
+use std::ptr;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::fs::MemfdFlags;
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use rustix::process::{Pid, getpid};
+
+/// Numbers that stay shared across fork(2).
+pub struct Shared {
+    mapping: Arc<Mapping>,
+    first: usize,
+    count: usize,
+}
+
+/// A mapping with numbers, unmapped when the last of them is dropped.
+struct Mapping {
+    start: *mut AtomicU64,
+    count: usize,
+    file: OwnedFd,
+}
+
+/// The unused rest of the last mapping. Each mapping costs a forked child some microseconds, so one
+/// mapping serves many callers.
+struct Rest {
+    mapping: Arc<Mapping>,
+    first: usize,
+    /// The process that made it. A child must not use the rest, since its parent also can.
+    owner: Pid,
+}
+
+static REST: Mutex<Option<Rest>> = Mutex::new(None);
+
+/// The size of a mapping, in numbers. A page of it takes memory only once it is touched.
+const MAPPING_NUMBERS: usize = 64 * 1024;
+
+/// The size of a cache line, in numbers. Each [`Shared`] starts at a new one.
+const LINE_NUMBERS: usize = 64 / size_of::<AtomicU64>();
+
+impl Shared {
+    /// Allocates this many numbers, all zero.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn new(count: usize) -> io::Result<Shared> {
+        let room = count.max(1).next_multiple_of(LINE_NUMBERS);
+        if room > MAPPING_NUMBERS / 2 {
+            return Ok(Shared { mapping: Mapping::new(room)?, first: 0, count });
+        }
+        let mut rest = REST.lock().unwrap_or_else(PoisonError::into_inner);
+        let owner = getpid();
+        let fits = |rest: &Rest| rest.owner == owner && MAPPING_NUMBERS - rest.first >= room;
+        let Rest { mapping, first, .. } = match rest.take().filter(fits) {
+            Some(rest) => rest,
+            None => Rest { mapping: Mapping::new(MAPPING_NUMBERS)?, first: 0, owner },
+        };
+        *rest = Some(Rest { mapping: mapping.clone(), first: first + room, owner });
+        Ok(Shared { mapping, first, count })
+    }
+
+    /// Maps `count` numbers of another program from its memory's `file`, from index `first` on.
+    ///
+    /// # Errors
+    ///
+    /// `UnexpectedEof` if the file is shorter; those of mmap(2).
+    pub fn of_file(file: OwnedFd, first: usize, count: usize) -> io::Result<Shared> {
+        let end = first.checked_add(count).ok_or(io::ErrorKind::InvalidInput)?;
+        let len = usize::try_from(rustix::fs::fstat(&file)?.st_size).unwrap_or(0);
+        if end > len / size_of::<AtomicU64>() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(Shared { mapping: Mapping::of(file, end)?, first, count })
+    }
+
+    /// The file of this memory, and the index in it of the first number.
+    ///
+    /// # Errors
+    ///
+    /// `EMFILE` if this process has no descriptor left.
+    pub fn file(&self) -> io::Result<(OwnedFd, usize)> {
+        Ok((self.mapping.file.try_clone()?, self.first))
+    }
+
+    /// Keeps the numbers for as long as the process lives.
+    pub fn leak(self) -> &'static [AtomicU64] {
+        let numbers: *const [AtomicU64] = &raw const *self;
+        std::mem::forget(self);
+        // SAFETY: see `deref`; what is forgotten is never unmapped.
+        unsafe { &*numbers }
+    }
+}
+
+impl Deref for Shared {
+    type Target = [AtomicU64];
+
+    fn deref(&self) -> &[AtomicU64] {
+        // SAFETY: they lie within the mapping, which is page-aligned and lives as long as `self`.
+        // Zero bytes are valid numbers, and any process may change atomic ones.
+        unsafe { std::slice::from_raw_parts(self.mapping.start.add(self.first), self.count) }
+    }
+}
+
+// SAFETY: it is memory for atomic numbers, which any thread may read and change at any time.
+unsafe impl Send for Mapping {}
+// SAFETY: likewise.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    fn new(count: usize) -> io::Result<Arc<Mapping>> {
+        let file = rustix::fs::memfd_create(c"zerohttpd", MemfdFlags::CLOEXEC)?;
+        rustix::fs::ftruncate(&file, (count * size_of::<AtomicU64>()) as u64)?;
+        Mapping::of(file, count)
+    }
+
+    fn of(file: OwnedFd, count: usize) -> io::Result<Arc<Mapping>> {
+        let size = count * size_of::<AtomicU64>();
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: a new mapping touches no other memory, and the file is at least `size` long. It
+        // was made by memfd_create(2), and no process makes it shorter.
+        let start =
+            unsafe { mmap(ptr::null_mut(), size, protection, MapFlags::SHARED, file.as_fd(), 0)? };
+        Ok(Arc::new(Mapping { start: start.cast::<AtomicU64>(), count, file }))
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        let size = self.count * size_of::<AtomicU64>();
+        // SAFETY: it is our mapping, whole, and no reference to it is left. Those of
+        // other processes are their own.
+        let _ = unsafe { munmap(self.start.cast(), size) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::Ordering::Relaxed;
+
+    #[test]
+    fn numbers_start_at_zero_and_can_be_changed() {
+        for count in [1, 1000, MAPPING_NUMBERS / 2, MAPPING_NUMBERS + 1] {
+            let numbers = Shared::new(count).unwrap();
+            assert_eq!(numbers.len(), count);
+            assert!(numbers.iter().all(|number| number.load(Relaxed) == 0));
+            numbers[count - 1].store(7, Relaxed);
+            assert_eq!(numbers.leak()[count - 1].load(Relaxed), 7);
+        }
+    }
+
+    #[test]
+    fn another_program_finds_the_same_numbers_by_their_file() {
+        let numbers = Shared::new(20).unwrap();
+        numbers[3].store(7, Relaxed);
+        let (file, first) = numbers.file().unwrap();
+        let same = Shared::of_file(file.try_clone().unwrap(), first, 20).unwrap();
+        assert_eq!(same[3].fetch_add(1, Relaxed), 7);
+        assert_eq!(numbers[3].load(Relaxed), 8);
+        assert!(Shared::of_file(file.try_clone().unwrap(), 1 << 20, 20).is_err());
+        assert!(Shared::of_file(file, usize::MAX, 20).is_err());
+    }
+
+    #[test]
+    fn new_shared_numbers_are_zero_and_do_not_overlap() {
+        for count in (0..200).map(|turn| 1 + turn * 37 % 2000) {
+            let numbers = Shared::new(count).unwrap();
+            let untouched = |number: &AtomicU64| number.swap(1, Relaxed) == 0;
+            assert!(numbers.iter().all(untouched), "{count}");
+            // Every other allocation stays.
+            if count % 2 == 0 {
+                numbers.leak();
+            }
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The flags to open files and folders with, and the answer to a failure.
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use zerohttpd_core::AssetError;
+
+/// Flags to read a file. Opening a pipe without a writer, or a terminal, must not block the server.
+pub const TO_READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
+
+/// Flags to read the names in a folder.
+pub const TO_LIST: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::DIRECTORY);
+
+/// The answer to a failure. A client cannot tell whether a file does not exist, is behind a
+/// symbolic link, or is one that the server is not allowed to read.
+pub fn asset_error(errno: Errno) -> AssetError {
+    match errno {
+        // EAGAIN: another process can hold a lease on the file (fcntl(2)).
+        Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN => AssetError::Busy,
+        Errno::IO => AssetError::Unreadable,
+        _ => AssetError::Missing,
+    }
+}

@@ -1,0 +1,12 @@
+//! The documents: their commands are run and print the output that is shown, and their examples
+//! work.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod adding;
+mod blocks;
+mod proxy;
+mod rules;
+mod sessions;
+mod unrun;

@@ -1,0 +1,102 @@
+//! Commands in the documents that no test runs: the reasons, and what can be checked without
+//! running them.
+
+use std::process::Command;
+
+use crate::blocks::{CONSOLE, blocks, documents};
+use crate::support::package;
+use crate::support::server::run;
+
+/// The commands of the README that no test runs, each with the reason.
+const UNRUN: [(&str, &str); 1] = [(
+    "cargo install --path . --locked",
+    "it builds with optimisation, which takes minutes; a test below checks the lock file",
+)];
+
+#[test]
+fn all_commands_of_the_readme_are_run_except_those_listed_here() {
+    let blocks = blocks("README.md");
+    let unrun = blocks.iter().filter(|block| block.language != CONSOLE);
+    let lines: Vec<_> = unrun.flat_map(|block| &block.lines).filter(|l| !l.is_empty()).collect();
+    let declared: Vec<_> = UNRUN.iter().map(|(command, _)| command).collect();
+    assert_eq!(lines, declared);
+}
+
+#[test]
+fn the_lock_file_is_up_to_date_and_the_package_has_one_program() {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["metadata", "--locked", "--offline", "--format-version", "1"]);
+    let output = cargo.current_dir(package()).output().expect("cargo");
+    assert!(output.status.success(), "{output:?}");
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let packages = metadata["packages"].as_array().expect("packages");
+    let ours = packages.iter().find(|package| package["name"] == "zerohttpd").expect("ours");
+    let targets = ours["targets"].as_array().expect("targets").iter();
+    let programs: Vec<_> = targets.filter(|target| target["kind"][0] == "bin").collect();
+    assert!(matches!(programs[..], [only] if only["name"] == "zerohttpd"), "{programs:?}");
+}
+
+/// Placeholders of the documents, and arguments to put in their place.
+const PLACEHOLDERS: [(&str, &str); 6] = [
+    (" ARCH [PORT] [REDIS]", " epoll"),
+    (" DIR [DIR2]", " ."),
+    (" URL", " :8000/"),
+    (" COMMAND", " load"),
+    (" FILE", " file"),
+    (" ...", ""),
+];
+
+/// Each `zerohttpd` command is run with `--help`: its options exist, and accept their values.
+#[test]
+fn every_command_of_ours_in_any_document_is_understood() {
+    let mut understood = 0;
+    for document in documents() {
+        for block in blocks(&document) {
+            for command in commands(&block.lines) {
+                let words = words(&command);
+                let words: Vec<_> = words.iter().map(String::as_str).collect();
+                let output = run(&[&words[1..], &["--help"]].concat());
+                assert!(output.status.success(), "{}: {command}\n{output:?}", block.place);
+                understood += 1;
+            }
+        }
+    }
+    assert!(understood > 20, "only {understood} commands were found");
+}
+
+/// The commands that begin with the program's name, with their continuation lines.
+fn commands(lines: &[String]) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let mut continues = false;
+    for line in lines {
+        let text = line.trim().trim_start_matches("$ ");
+        let (text, goes_on) = match text.strip_suffix('\\') {
+            Some(text) => (text, true),
+            None => (text, false),
+        };
+        match found.last_mut().filter(|_| continues) {
+            Some(command) => *command = format!("{command} {text}"),
+            None if text == "zerohttpd" || text.starts_with("zerohttpd ") => {
+                found.push(text.to_owned());
+            }
+            None => continue,
+        }
+        continues = goes_on;
+    }
+    found
+}
+
+/// The words into which a shell splits a command, without its comment and pipe, and with arguments
+/// in place of placeholders.
+fn words(command: &str) -> Vec<String> {
+    let mut command = command.split("  #").next().unwrap_or_default().to_owned();
+    command = command.split(" | ").next().unwrap_or_default().to_owned();
+    for (placeholder, word) in PLACEHOLDERS {
+        command = command.replace(placeholder, word);
+    }
+    let mut shell = Command::new("/bin/sh");
+    let script = format!("printf '%s\\n' {command}");
+    let output = shell.args(["-c", &script]).output().expect("a shell");
+    let text = String::from_utf8(output.stdout).expect("words in UTF-8");
+    text.lines().map(str::to_owned).collect()
+}

@@ -1,0 +1,106 @@
+//! A systemd in namespaces of its own, where it runs like on another machine.
+
+use std::fs::{self, File};
+use std::os::fd::AsFd;
+use std::process::{Child, Command, Stdio};
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use crate::support::process::Process;
+use crate::support::program::PROGRAM;
+use crate::support::server::read;
+use crate::support::{TempDir, package, wait_for, wait_until};
+
+pub(crate) struct Machine {
+    unshare: Child,
+    systemd: Process,
+    /// `/mnt` inside.
+    folder: TempDir,
+}
+
+impl Machine {
+    /// Starts a systemd with these units, of which none is started. If that is not possible here,
+    /// prints the reason and returns none.
+    pub(crate) fn start(units: &[(String, String)]) -> Option<Machine> {
+        if !rustix::process::geteuid().is_root() {
+            println!("SKIPPED: only root can run systemd");
+            return None;
+        }
+        let folder = TempDir::new();
+        let mut script = Command::new(package().join("tests/units/systemd.sh"));
+        script.arg(folder.path()).arg(PROGRAM);
+        for (name, text) in units {
+            folder.write(name, text);
+            script.arg(folder.join(name));
+        }
+        let said = File::create(folder.join("said")).expect("a file for output");
+        script.stdin(Stdio::null()).stdout(said.try_clone().expect("a file")).stderr(said);
+        let mut unshare = script.spawn().expect("bash");
+        let said = || read(&folder.join("said"));
+        let top = Process(unshare.id());
+        let mut has_ended = || unshare.try_wait().expect("a child of ours").is_some();
+        wait_until("namespaces, or a reason against them", || {
+            said().contains("namespaces are there") || has_ended()
+        });
+        if !said().contains("namespaces are there") {
+            println!("SKIPPED: no namespaces can be created here: {}", said());
+            return None;
+        }
+        let systemd = wait_for("systemd", || {
+            assert!(!has_ended(), "systemd has ended: {}", said());
+            top.tree().into_iter().find(|process| process.name() == "systemd")
+        });
+        let machine = Machine { unshare, systemd, folder };
+        wait_until("a systemd that answers", || {
+            let state = machine.run(&["systemctl", "is-system-running"]);
+            ["running", "degraded"].contains(&&*state.unwrap_or_else(|state| state))
+        });
+        Some(machine)
+    }
+
+    /// Runs a program in the namespaces: its output, or the output as an error if it fails.
+    pub(crate) fn run(&self, words: &[&str]) -> Result<String, String> {
+        let pid = self.systemd.0.to_string();
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &pid, "--mount", "--pid", "--net", "--ipc", "--uts"]).args(words);
+        let output = command.stdin(Stdio::null()).output().expect("nsenter");
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&text).trim().to_string();
+        if output.status.success() { Ok(text) } else { Err(text) }
+    }
+
+    /// Runs systemctl: its output. Panics if it fails.
+    #[track_caller]
+    pub(crate) fn systemctl(&self, words: &[&str]) -> String {
+        self.run(&[&["systemctl"], words].concat()).unwrap_or_else(|error| {
+            panic!("systemctl {words:?}: {error}\n{}\n{}", self.said(), self.errors())
+        })
+    }
+
+    /// The output of systemd so far.
+    fn said(&self) -> String {
+        read(&self.folder.join("said"))
+    }
+
+    /// The standard error of the services so far.
+    pub(crate) fn errors(&self) -> String {
+        fs::read_to_string(self.folder.join("errors")).unwrap_or_default()
+    }
+
+    /// Moves this thread into the network namespace, so that it can connect to the services.
+    pub(crate) fn enter(&self) {
+        let network = File::open(format!("/proc/{}/ns/net", self.systemd.0)).expect("a namespace");
+        move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))
+            .expect("root can enter a namespace");
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // When systemd, the first process of its namespace, ends, the kernel ends all others there.
+        let _ = self.unshare.kill();
+        let _ = self.unshare.wait();
+        self.systemd.kill();
+        wait_until("the end of systemd", || !self.systemd.lives());
+    }
+}

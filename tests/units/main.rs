@@ -1,0 +1,185 @@
+//! The units in `dist/`, run by a systemd in namespaces.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod machine;
+
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::thread;
+
+use machine::Machine;
+use support::client::last_request;
+use support::program::takes_workers;
+use support::{Client, architectures, for_each, package, wait_until};
+
+/// Sends a service's standard error to a file, as there is no journal.
+const ERRORS_TO_FILE: &str = "\n[Service]\nStandardError=append:/mnt/errors\n";
+
+/// A service and its socket.
+struct Unit {
+    arch: String,
+    name: String,
+    port: u16,
+    service: String,
+    socket: String,
+}
+
+impl Unit {
+    fn service(&self) -> String {
+        format!("{}.service", self.name)
+    }
+}
+
+/// A service and a socket for each architecture. One of them are the shipped units; those of other
+/// architectures differ in the architecture's name, the port and the folders.
+fn units() -> Vec<Unit> {
+    let text = |name: &str| fs::read_to_string(package().join("dist").join(name)).expect("a unit");
+    let (service, socket) = (text("zerohttpd.service"), text("zerohttpd.socket"));
+    let shipped = architectures().iter().find(|arch| service.contains(&format!(" {arch} 80 ")));
+    let shipped = shipped.expect("a service of an architecture");
+    let unit = |(index, arch): (usize, &String)| {
+        if arch == shipped {
+            let (service, socket) = (service.clone(), socket.clone());
+            return Unit {
+                arch: arch.clone(),
+                name: "zerohttpd".into(),
+                port: 80,
+                service,
+                socket,
+            };
+        }
+        let port = 8001 + index as u16;
+        let workers = if takes_workers(arch) { " --workers 8" } else { "" };
+        let service = service
+            .replace(&format!(" {shipped} 80 --workers auto"), &format!(" {arch} {port}{workers}"))
+            .replace("/zerohttpd/", &format!("/zerohttpd-{arch}/"))
+            .replace("Directory=zerohttpd", &format!("Directory=zerohttpd-{arch}"));
+        let socket = socket.replace("ListenStream=80", &format!("ListenStream={port}"));
+        Unit { arch: arch.clone(), name: format!("zerohttpd-{arch}"), port, service, socket }
+    };
+    architectures().iter().enumerate().map(unit).collect()
+}
+
+/// Requests a target on a connection of its own; the error says why there was no answer 200.
+fn ask(port: u16, target: &str) -> Result<(), String> {
+    let address = (std::net::Ipv4Addr::LOCALHOST, port).into();
+    let mut client = Client::try_connect(address).map_err(|error| format!("connect: {error}"))?;
+    client.send(last_request(target));
+    match client.try_answer(false)? {
+        answer if answer.status == 200 => Ok(()),
+        answer => Err(format!("{target}: {answer:?}")),
+    }
+}
+
+/// Does `work` with a service while clients send requests; panics if one of them gets no answer.
+/// `work` gets a function that waits for further answers.
+fn under_load(machine: &Machine, unit: &Unit, work: impl FnOnce(&dyn Fn(&str))) {
+    const CLIENTS: usize = 3;
+    let (is_over, answers) = (AtomicBool::new(false), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        let load = || {
+            machine.enter();
+            while !is_over.load(Relaxed) {
+                ask(unit.port, "/hello.txt")?;
+                answers.fetch_add(1, Relaxed);
+            }
+            Ok::<_, String>(())
+        };
+        let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(load)).collect();
+        let more_answers = |after: &str| {
+            let goal = answers.load(Relaxed) + 10;
+            wait_until(&format!("answers after {after}"), || {
+                answers.load(Relaxed) > goal || clients.iter().any(|client| client.is_finished())
+            });
+        };
+        let worked = catch_unwind(AssertUnwindSafe(|| work(&more_answers)));
+        is_over.store(true, Relaxed);
+        let ends: Vec<_> = clients.into_iter().map(|it| it.join().expect("a client")).collect();
+        assert!(ends.iter().all(Result::is_ok), "{ends:?}\n{}", machine.errors());
+        worked.unwrap_or_else(|panic| resume_unwind(panic));
+    });
+}
+
+fn start_and_reload(machine: &Machine, unit: &Unit) {
+    machine.enter();
+    machine.systemctl(&["start", &format!("{}.socket", unit.name)]);
+    // systemd starts the service when the first client connects to its socket.
+    under_load(machine, unit, |more_answers| {
+        more_answers("the start");
+        ask(unit.port, "/guestbook").expect("a guestbook");
+        machine.systemctl(&["reload", &unit.service()]);
+        more_answers("a reload");
+        assert_eq!(executed(machine, unit), "/opt/rel1/zerohttpd");
+    });
+}
+
+fn upgrade_and_restart(machine: &Machine, unit: &Unit) {
+    machine.enter();
+    under_load(machine, unit, |more_answers| {
+        machine.systemctl(&["kill", "--signal=USR2", "--kill-whom=main", &unit.service()]);
+        wait_until("an upgrade", || executed(machine, unit) == "/opt/rel2/zerohttpd");
+        more_answers("an upgrade");
+        for _ in 0..10 {
+            allow_another_start(machine, &unit.service());
+            machine.systemctl(&["restart", &unit.service()]);
+            more_answers("a restart");
+        }
+        ask(unit.port, "/guestbook").expect("a guestbook");
+    });
+}
+
+/// Makes systemd forget the earlier starts of a service, as it refuses too many in a short time.
+/// The command fails if the unit is no longer loaded; then there is nothing to forget.
+fn allow_another_start(machine: &Machine, service: &str) {
+    let _ = machine.run(&["systemctl", "reset-failed", service]);
+}
+
+/// The file that a service executes.
+fn executed(machine: &Machine, unit: &Unit) -> String {
+    let pid = machine.systemctl(&["show", "--property=MainPID", "--value", &unit.service()]);
+    machine.run(&["readlink", &format!("/proc/{pid}/exe")]).unwrap_or_default()
+}
+
+/// Runs the service without its socket unit: it has to bind its port as a user other than root.
+fn serve_alone(machine: &Machine, name: &str, port: u16) {
+    machine.enter();
+    machine.systemctl(&["stop", &format!("{name}.socket"), &format!("{name}.service")]);
+    let service = format!("{name}.service");
+    for _ in 0..2 {
+        allow_another_start(machine, &service);
+        machine.systemctl(&["restart", &service]);
+        for target in ["/hello.txt", "/guestbook"] {
+            ask(port, target).expect("a service that serves once it is started");
+        }
+        machine.systemctl(&["reload", &service]);
+        assert_eq!(machine.systemctl(&["is-active", &service]), "active");
+        let owner = machine.systemctl(&["show", "--property=UID", "--value", &service]);
+        assert!(owner.parse::<u32>().is_ok_and(|uid| uid != 0), "the service runs as {owner}");
+    }
+    machine.systemctl(&["stop", &service]);
+    assert_eq!(machine.systemctl(&["show", "--property=Result", "--value", &service]), "success");
+}
+
+#[test]
+fn the_units_start_reload_upgrade_and_restart_and_no_client_is_refused_or_reset() {
+    let units = units();
+    let mut files = Vec::new();
+    for unit in &units {
+        files.push((unit.service(), format!("{}{ERRORS_TO_FILE}", unit.service)));
+        files.push((format!("{}.socket", unit.name), unit.socket.clone()));
+    }
+    let Some(machine) = Machine::start(&files) else { return };
+    let name = |unit: &Unit| unit.arch.clone();
+    for_each(&units, name, |unit| start_and_reload(&machine, unit));
+    machine
+        .run(&["ln", "-sfn", "/opt/rel2/zerohttpd", "/usr/local/bin/zerohttpd"])
+        .expect("a link");
+    for_each(&units, name, |unit| upgrade_and_restart(&machine, unit));
+    thread::scope(|scope| {
+        let alone = scope.spawn(|| serve_alone(&machine, "zerohttpd", 80));
+        alone.join().expect("the service alone");
+    });
+}
