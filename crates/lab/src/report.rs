@@ -62,7 +62,9 @@ pub fn write(results: &Results, folder: &Path) -> Result<(), String> {
     let interrupted = if results.was_interrupted { "stopped before its time; " } else { "" };
     let style = style_of(&io::stdout());
     let rows = Row::all(results);
-    let said = [words::answers(results, &rows), words::remarks(results, &rows)].concat();
+    let said =
+        [words::answers(results, &rows), words::remarks(&rows), words::surety(results, &rows)]
+            .concat();
     let said = said.iter().map(|sentence| wrapped(sentence, style.width, 2) + "\n");
     let text = format!(
         "{}\n\n{}\n{}\n{}\n",

@@ -5,8 +5,9 @@ use maud::{Markup, html};
 
 use super::measure::Measure;
 use super::ranking::{Rank, RankedCell, Row};
-use super::words::{lead_over_next, listed, multiple, what_would, widest};
+use super::words::{lead_over_next, listed, multiple, surety, what_would, widest};
 use crate::results::{Load, Results};
+use crate::statistics::Ratio;
 use crate::text::numbers::{counted, rounded};
 
 /// What a server can be chosen by.
@@ -21,8 +22,8 @@ struct Choice<'a> {
     by_measure: Vec<Vec<Row<'a>>>,
 }
 
-/// The table.
-pub fn table(results: &Results) -> Markup {
+/// The table, and beneath it how sure its answers are.
+pub fn table(results: &Results, all: &[Row<'_>]) -> Markup {
     html! {
         section {
             h2 { "Which server to take" }
@@ -44,6 +45,7 @@ pub fn table(results: &Results) -> Markup {
                     }
                 }
             }
+            ul.said { @for sentence in surety(results, all) { li { (sentence) } } }
         }
     }
 }
@@ -77,8 +79,11 @@ impl Choice<'_> {
     /// Whether a load has the same answers.
     fn joins(&self, rows: &[Row<'_>]) -> bool {
         self.by_measure.iter().zip(rows).all(|(ours, row)| {
-            let same_mode = ours[0].load.rate_asked_per_second == row.load.rate_asked_per_second;
-            same_mode && best(&ours[0]) == best(row)
+            let first = &ours[0];
+            let same_mode = first.load.rate_asked_per_second == row.load.rate_asked_per_second;
+            let best = best(row);
+            let same_reason = !best.is_empty() || why_not(first) == why_not(row);
+            same_mode && best == self::best(first) && same_reason
         })
     }
 
@@ -110,7 +115,7 @@ fn best<'a>(row: &Row<'a>) -> Vec<&'a str> {
 fn answer(rows: &[Row<'_>]) -> Markup {
     let row = &rows[0];
     if row.measure == Measure::Throughput && row.load.rate_asked_per_second.is_some() {
-        return html! { small { "as asked for" } };
+        return html! { small { "the rate is given" } };
     }
     let best = row.best();
     let ranked = row.order().len();
@@ -119,14 +124,35 @@ fn answer(rows: &[Row<'_>]) -> Markup {
         [only] => html! {
             @let leads = row.entries[*only].rank == Rank::Leads;
             span.leads[leads] { b { (row.entries[*only].cell.subject) } " " (values(rows)) }
-            @if let Some((next, ratio)) = lead_over_next(row) { small { (multiple(ratio, next)) } }
-            @if rows.len() > 1 { small { "(the first of these loads)" } }
+            @if let Some(lead) = lead(rows) { small { (lead) } }
         },
         several => html! {
             (named(row, several, ranked)) ": can't be told apart, " (values(rows))
-            @if let Some(widest) = widest(row) { small { (what_would(widest)) } }
+            @if let Some(widest) = least_sure(rows) { small { (what_would(widest)) } }
         },
     }
+}
+
+/// The lead over the next server: `1.31 times (1.22–1.41) poll's`, or the range of the leads under
+/// several loads: `1.22 to 1.41 times the next one's`.
+fn lead(rows: &[Row<'_>]) -> Option<String> {
+    let leads: Vec<(&str, Ratio)> = rows.iter().filter_map(lead_over_next).collect();
+    let (next, ratio) = *leads.first()?;
+    if rows.len() == 1 {
+        return Some(multiple(ratio, next));
+    }
+    let next = if leads.iter().all(|lead| lead.0 == next) { next } else { "the next one" };
+    let ratios = || leads.iter().map(|lead| lead.1.value);
+    let least = ratios().fold(f64::INFINITY, f64::min);
+    let most = ratios().fold(0.0, f64::max);
+    let (least, most) = (format!("{least:.2}"), format!("{most:.2}"));
+    let range = if least == most { least } else { format!("{least} to {most}") };
+    Some(format!("{range} times {next}'s"))
+}
+
+/// Of the servers that can't be told apart, under any of the loads, the pair that varies most.
+fn least_sure(rows: &[Row<'_>]) -> Option<Ratio> {
+    rows.iter().filter_map(widest).max_by(|one, other| one.least.total_cmp(&other.least))
 }
 
 /// `epoll and poll`, `5 of 7, epoll among them`.

@@ -48,9 +48,9 @@ pub fn page(results: &Results) -> Markup {
                     }
                 }
                 main {
-                    (choice::table(results))
+                    (choice::table(results, &rows))
                     (table(results, &rows))
-                    (said(&words::remarks(results, &rows)))
+                    (said(&words::remarks(&rows)))
                     section.plots { @for plot in plots(results) { (plot.draw()) } }
                     (details::method(results))
                     (details::servers(results))
@@ -256,6 +256,34 @@ mod tests {
         assert!(page.contains("two and three: can't be told apart, 9,010<"), "{page}");
         assert!(page.contains("<b>three</b> 18,000"), "{page}");
         assert!(page.contains(") two's</small>"), "{page}");
+        let sure = page.find("This bench would tell servers apart").expect("how sure it is");
+        assert!(sure < page.find("The table</h2>").unwrap());
+    }
+
+    #[test]
+    fn loads_without_an_answer_are_joined_only_for_the_same_reason() {
+        let rates: [(&str, &[f64]); 2] = [("one", &[500.0, 501.0]), ("two", &[900.0, 901.0])];
+        let mut results = samples::grid(&[20, 200, 500], &rates);
+        for cell in &mut results.cells[..4] {
+            cell.runs.truncate(1);
+        }
+        results.cells[4..].iter_mut().for_each(|cell| cell.runs.clear());
+        let page = page(&results).into_string();
+        assert!(page.contains("<th>20 to 200 clients</th>"), "{page}");
+        assert!(page.contains("<th>500 clients</th><td><small>not run</small>"), "{page}");
+    }
+
+    #[test]
+    fn joined_loads_show_the_range_of_the_leads() {
+        let rates: [(&str, &[f64]); 2] =
+            [("one", &[500.0, 501.0, 502.0]), ("two", &[900.0, 901.0, 902.0])];
+        let mut results = samples::grid(&[20, 200], &rates);
+        for run in &mut results.cells[3].runs {
+            run.requests_per_second *= 2.0;
+        }
+        let page = page(&results).into_string();
+        assert!(page.contains("901–1,800<") || page.contains("901–1,800 "), "{page}");
+        assert!(page.contains("<small>1.80 to 3.60 times one's</small>"), "{page}");
     }
 
     #[test]
@@ -274,7 +302,8 @@ mod tests {
     #[test]
     fn what_others_have_named_is_text() {
         let evil = "</td><script>alert(1)</script>";
-        let mut results = samples::row(&[(evil, &[1.0])]);
+        let other = format!("{evil} #2");
+        let mut results = samples::row(&[(evil, &[1.0, 1.01, 1.02]), (&other, &[2.0, 2.01, 2.02])]);
         results.settings.path = format!("/{evil}");
         results.settings.store = evil.into();
         results.settings.profile = evil.into();

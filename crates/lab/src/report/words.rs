@@ -20,8 +20,12 @@ const GOALS: [f64; 8] = [5.0, 3.0, 2.0, 1.5, 1.2, 1.1, 1.05, 1.03];
 pub fn answers(results: &Results, rows: &[Row<'_>]) -> Vec<String> {
     let mut said: Vec<_> =
         of_each_mode(results, rows, MOST_ROWS).into_iter().filter_map(best).collect();
+    // What a request costs depends little on who sets the pace: the first mode says it.
+    let first = rows.first().map(|row| row.load.rate_asked_per_second);
+    let first = rows.iter().filter(|row| Some(row.load.rate_asked_per_second) == first);
+    let loads: Vec<_> = first.map(|row| row.load).collect();
     for measure in [Measure::Cpu, Measure::Memory] {
-        let rows: Vec<_> = rows.iter().map(|row| Row::by(results, row.load, measure)).collect();
+        let rows: Vec<_> = loads.iter().map(|load| Row::by(results, *load, measure)).collect();
         said.extend(of_each_mode(results, &rows, 2).into_iter().filter_map(best));
     }
     said
@@ -46,11 +50,14 @@ fn of_each_mode<'a, 'b>(results: &Results, rows: &'b [Row<'a>], most: usize) -> 
     [None].into_iter().chain(rates).flat_map(of_mode).collect()
 }
 
-/// The sentences beside the most important ones.
-pub fn remarks(results: &Results, rows: &[Row<'_>]) -> Vec<String> {
+/// What failed, and what the limits were.
+pub fn remarks(rows: &[Row<'_>]) -> Vec<String> {
+    what_fails(rows).into_iter().chain(what_limits(rows)).collect()
+}
+
+/// How sure the answers are.
+pub fn surety(results: &Results, rows: &[Row<'_>]) -> Vec<String> {
     let mut said = Vec::new();
-    said.extend(what_fails(rows));
-    said.extend(what_limits(rows));
     said.extend(tellable(rows));
     if results.settings.rounds == 1 {
         said.push(
@@ -91,6 +98,11 @@ fn too_wide(results: &Results, rows: &[Row<'_>]) -> Vec<String> {
                 "{with} no interval is known after {rounds}, as fewer than two servers are ranked."
             )),
         }
+    }
+    let more = said.len().saturating_sub(MOST_ROWS);
+    if more > 1 {
+        said.truncate(MOST_ROWS);
+        said.push(format!("{more} more rows did not become as narrow as ±{percent} %."));
     }
     said
 }

@@ -6,7 +6,7 @@ use crate::report::samples;
 fn said(rates: &[(&str, &[f64])]) -> String {
     let results = samples::grid(&[20, 500], rates);
     let rows = Row::all(&results);
-    [answers(&results, &rows), remarks(&results, &rows)].concat().join("\n")
+    [answers(&results, &rows), remarks(&rows), surety(&results, &rows)].concat().join("\n")
 }
 
 /// These many runs with this mean and this noise.
@@ -28,7 +28,7 @@ fn a_leader_is_named_with_its_lead() {
     assert!(alone.contains("With 500 clients, b leads"), "{alone}");
     assert!(alone.contains("The limit was “cpu” in 4 cells."), "{alone}");
     let one = samples::row(&[("a", &[100.0])]);
-    let one = remarks(&one, &Row::all(&one)).join("\n");
+    let one = remarks(&Row::all(&one)).join("\n");
     assert!(one.contains("The limit was “cpu” in 1 cell."), "{one}");
 }
 
@@ -73,7 +73,7 @@ fn rows_that_fooled_overlapping_ranges_get_the_right_sentence() {
 fn rows_that_stayed_wide_are_named_with_their_width_and_rounds() {
     let rates: &[(&str, &[f64])] = &[("a", &[100.0, 130.0, 90.0]), ("b", &[200.0, 190.0, 240.0])];
     let mut results = samples::grid(&[20, 500], rates);
-    let said = |results: &Results| remarks(results, &Row::all(results)).join("\n");
+    let said = |results: &Results| surety(results, &Row::all(results)).join("\n");
     assert!(!said(&results).contains("is still"), "{}", said(&results));
     results.settings.until_percent = Some(5.0);
     results.settings.max_rounds = Some(4);
@@ -105,7 +105,7 @@ fn what_failed_is_no_limit() {
         run.statuses = [(404, 20)].into();
         run.verdict[0].kind = Limit::NothingMeasured;
     }
-    let said = remarks(&results, &Row::all(&results)).join("\n");
+    let said = remarks(&Row::all(&results)).join("\n");
     let told = "1 cell has no number, as requests failed: a with 20 clients (status 404).";
     assert!(said.contains(told), "{said}");
     assert!(said.contains("The limit was “cpu” in 1 cell."), "{said}");
