@@ -52,13 +52,14 @@ pub(crate) fn activated(socket: OwnedFd, notify: Option<&Path>) -> Command {
 }
 
 /// The program with two listening sockets, the second of them for the admin. Only bash can
-/// duplicate a descriptor whose number has more than one digit.
+/// duplicate a descriptor whose number has more than one digit. The admin's comes first, since its
+/// number can be 3.
 pub(crate) fn activated_with_admin(socket: OwnedFd, admin: &OwnedFd) -> Command {
     fcntl_setfd(admin, FdFlags::empty()).expect("a socket");
     let mut command = command("/bin/bash");
     let names = "LISTEN_FDS=2 LISTEN_PID=$$ LISTEN_FDNAMES=http:admin";
     let number = admin.as_raw_fd();
-    let script = format!("exec 3<&0 4<&{number} </dev/null; {names} exec \"$0\" \"$@\"");
+    let script = format!("exec 4<&{number} 3<&0 </dev/null; {names} exec \"$0\" \"$@\"");
     command.args(["-c", &script, PROGRAM]).stdin(socket);
     command
 }
