@@ -5,16 +5,13 @@ use maud::{Markup, html};
 
 use super::measure::Measure;
 use super::ranking::{Rank, RankedCell, Row};
-use super::words::{lead_over_next, listed, multiple, surety, what_would, widest};
+use super::words::{among_best, lead_over_next, multiple, surety, what_would, widest};
 use crate::results::{Load, Results};
 use crate::statistics::Ratio;
 use crate::text::numbers::{counted, rounded};
 
 /// What a server can be chosen by.
 const MEASURES: [Measure; 4] = [Measure::Throughput, Measure::P99, Measure::Cpu, Measure::Memory];
-
-/// The most servers that a cell names.
-const MOST_NAMES: usize = 3;
 
 /// Neighbouring loads with the same answers: a row of the table.
 struct Choice<'a> {
@@ -118,7 +115,6 @@ fn answer(rows: &[Row<'_>]) -> Markup {
         return html! { small { "the rate is given" } };
     }
     let best = row.best();
-    let ranked = row.order().len();
     match &best[..] {
         [] => html! { small { (why_not(row)) } },
         [only] => html! {
@@ -127,7 +123,7 @@ fn answer(rows: &[Row<'_>]) -> Markup {
             @if let Some(lead) = lead(rows) { small { (lead) } }
         },
         several => html! {
-            (named(row, several, ranked)) ": can't be told apart, " (values(rows))
+            (among_best(row, several)) " can't be told apart: " (values(rows))
             @if let Some(widest) = least_sure(rows) { small { (what_would(widest)) } }
         },
     }
@@ -153,15 +149,6 @@ fn lead(rows: &[Row<'_>]) -> Option<String> {
 /// Of the servers that can't be told apart, under any of the loads, the pair that varies most.
 fn least_sure(rows: &[Row<'_>]) -> Option<Ratio> {
     rows.iter().filter_map(widest).max_by(|one, other| one.least.total_cmp(&other.least))
-}
-
-/// `epoll and poll`, `5 of 7, epoll among them`.
-fn named(row: &Row<'_>, best: &[usize], ranked: usize) -> String {
-    let names: Vec<_> = best.iter().map(|index| row.entries[*index].cell.subject.clone()).collect();
-    match names.len() > MOST_NAMES {
-        true => format!("{} of {ranked}, {} among them", names.len(), names[0]),
-        false => listed(&names),
-    }
 }
 
 /// The least and the greatest value of the best servers.

@@ -144,7 +144,7 @@ pub fn best(row: &Row<'_>) -> Option<String> {
     let with = format!("With {}", row.name());
     let what = row.measure.name();
     if first != last {
-        let names = listed(&best.iter().map(|index| name(*index).to_owned()).collect::<Vec<_>>());
+        let names = among_best(row, &best);
         let (low, high) = (value(first).min(value(last)), value(first).max(value(last)));
         let values = format!("{}–{}", write(low), write(high));
         return Some(format!(
@@ -163,6 +163,20 @@ pub fn best(row: &Row<'_>) -> Option<String> {
     let limit = entry.limit.filter(|_| row.measure == Measure::Throughput);
     let limit = limit.map_or(String::new(), |limit| format!(" (limit: {})", limit.label()));
     Some(format!("{with}, {lead}{limit}{than}{remark}."))
+}
+
+/// The servers that can't be told apart from the best, of which a sentence names few: `epoll and
+/// poll`, `5 of 7 servers, epoll among them,`.
+pub fn among_best(row: &Row<'_>, best: &[usize]) -> String {
+    const MOST_NAMES: usize = 3;
+    let names: Vec<_> = best.iter().map(|index| row.entries[*index].cell.subject.clone()).collect();
+    match (names.len(), row.order().len()) {
+        (count, all) if count > MOST_NAMES && count == all => format!("all {all} servers"),
+        (count, all) if count > MOST_NAMES => {
+            format!("{count} of {all} servers, {} among them,", names[0])
+        }
+        _ => listed(&names),
+    }
 }
 
 /// The server next to the leader, and the leader's value as a multiple of its value.
