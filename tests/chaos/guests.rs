@@ -89,7 +89,7 @@ impl Guests {
         })
     }
 
-    /// Sends a request. Returns the answer, or `None` if the connection breaks. Whatever process was
+    /// Sends a request. Returns the answer, or `None` if the connection breaks. Whatever process is
     /// killed, a connection must not stay open without an answer.
     fn ask(&self, client: &mut Client, request: &str) -> Option<Answer> {
         client.send(request);
