@@ -110,7 +110,7 @@ fn a_peer_that_is_short_of_descriptors_is_limited_by_them() {
     });
 }
 
-/// The limits of an architecture with 100 clients, and of a peer: the same with 40 descriptors.
+/// The limits of an architecture with 100 clients, and of a peer that has only 40 descriptors.
 #[track_caller]
 fn limits_with_short_peer(store: &Store) -> [Vec<String>; 2] {
     let port = free_port();

@@ -155,8 +155,8 @@ impl Browser {
         self.post("/goog/cdp/execute", &command);
     }
 
-    /// The entries of a log since the last call: `browser` has the page's errors, `performance` the
-    /// events of the network.
+    /// The entries of a log since the last call: `browser` has the page's errors, and `performance`
+    /// has the events of the network.
     #[track_caller]
     pub(crate) fn log(&self, kind: &str) -> Vec<String> {
         let entries = self.post("/se/log", &json!({ "type": kind }));

@@ -19,7 +19,7 @@ use crate::support::{
 };
 use crate::{duration, seed};
 
-/// Short, so that slow clients do not delay the run, and long enough for guests on a busy machine.
+/// These are short, so that slow clients do not delay the run, and long enough for a busy machine.
 const TIMEOUTS: [&str; 8] =
     ["--header-timeout", "3", "--body-timeout", "3", "--send-timeout", "3", "--grace", "2"];
 

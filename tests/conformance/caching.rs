@@ -5,7 +5,7 @@ use crate::support::{Server, Store, TempDir, for_each};
 
 const MIB: u64 = 1024 * 1024;
 
-/// 18 MB in all: more than any of these processes can cache.
+/// 18 MB in all, more than a process can cache.
 const FILES: usize = 300;
 const FILE_BYTES: usize = 60_000;
 

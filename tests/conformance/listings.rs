@@ -258,7 +258,7 @@ fn every_listed_entry_can_be_opened(arch: &str, _: &str) {
         root.write(file, "");
     }
     let set = |name: &str, mode| {
-        fs::set_permissions(root.join(name), Permissions::from_mode(mode)).expect("ours");
+        fs::set_permissions(root.join(name), Permissions::from_mode(mode)).expect("a file of ours");
     };
     for (name, mode) in folders {
         set(name, mode);

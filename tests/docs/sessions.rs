@@ -1,6 +1,5 @@
-//! Runs the console blocks of each document from the first to the last, a server in one terminal
-//! and other commands in a second one, and compares their output with the document by the rules in
-//! `rules.rs`.
+//! Runs the console blocks of each document in order, a server in one terminal and other commands
+//! in a second one, and compares their output with the document by the rules in `rules.rs`.
 
 use std::fs;
 use std::path::Path;

@@ -10,8 +10,8 @@ use crate::support::{
     Client, Server, Store, for_each_architecture, wait_for, wait_until, ways_to_accept,
 };
 
-/// A server with three processes; `None` if the architecture does not run `--workers` processes with
-/// one loop each.
+/// A server with three processes; `None` if the architecture does not run a loop in each of
+/// `--workers` processes.
 fn start_with_three_processes(arch: &str, store: &Store) -> Option<Server> {
     if !takes_workers(arch) {
         return None;
