@@ -62,8 +62,7 @@ fn no_server_outlives_its_run() {
     let deaf = peer_in_shell("deaf", "sleep_ms:1", "trap '' TERM; {} & wait");
     let (cells, transcript) = measure(&[detached, deaf]);
     for cell in &cells {
-        assert_eq!(rounds(cell), [1, 2], "{cell:#}
-{transcript}");
+        assert_eq!(rounds(cell), [1, 2], "{cell:#}\n{transcript}");
     }
 }
 
