@@ -25,7 +25,7 @@ use addresses::Addresses;
 pub use overload::Overload;
 
 /// The most workers of a server: processes or threads of a pool, or loops.
-pub const MOST_WORKERS: usize = 1024;
+pub const MAX_WORKERS: usize = 1024;
 
 /// How many counters of 64 bits fill a cache line.
 const CACHE_LINE: usize = 8;
@@ -92,7 +92,7 @@ impl Admission {
     pub fn new(limits: ClientLimits, servers: usize) -> io::Result<Admission> {
         Ok(Admission {
             limits,
-            busy: Shared::new(MOST_WORKERS)?,
+            busy: Shared::new(MAX_WORKERS)?,
             servers: Shared::new(servers * CACHE_LINE)?,
             addresses: limits.per_address.map(|_| Addresses::new(servers)).transpose()?,
             overload: Overload::new(servers)?,

@@ -35,7 +35,7 @@ mod threaded;
 
 use std::io;
 
-use crate::admission::MOST_WORKERS;
+use crate::admission::MAX_WORKERS;
 use crate::net::listener::Sharing;
 use crate::server::Server;
 
@@ -68,11 +68,11 @@ pub enum Workers {
 
 impl Workers {
     /// A rough upper limit on the number of its processes, those of earlier generations included.
-    pub fn most_processes(self) -> usize {
+    pub fn max_processes(self) -> usize {
         match self {
             // One of these architectures forks a process for each client.
             Workers::None => 32 * 1024,
-            Workers::Pool | Workers::Processes => 4 * MOST_WORKERS,
+            Workers::Pool | Workers::Processes => 4 * MAX_WORKERS,
         }
     }
 }

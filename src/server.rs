@@ -58,7 +58,7 @@ pub struct Server {
     /// The number of workers in a pool.
     pub workers: usize,
     /// The most clients that the server has at a time.
-    pub most_clients: usize,
+    pub max_clients: usize,
 }
 
 /// The pause after the machine was found short of descriptors, processes or memory.
@@ -142,7 +142,7 @@ impl Server {
     /// and then. `what` completes the message "can't ... just now".
     pub fn complain(&self, what: &str, error: std::io::Error) {
         self.scoreboard.counters.of_thread().count(Count::Exhausted);
-        if diagnostics::is_due(self.scoreboard.last_message_ms(&error), clock::now().ms) {
+        if diagnostics::note_if_due(self.scoreboard.last_message_ms(&error), clock::now().ms) {
             say!("zerohttpd: can't {what} just now: {error}; clients wait in the queue");
         }
     }

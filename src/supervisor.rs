@@ -66,7 +66,7 @@ use predecessor::Predecessor;
 use program::Program;
 use root_watch::RootWatch;
 use sockets::Sockets;
-use state::{EXIT_MS, MOST_DRAINING, Supervisor};
+use state::{EXIT_MS, MAX_DRAINING, Supervisor};
 use terminal::{ControllingTerminal, Hangup};
 use upgrade_state::UpgradeState;
 
@@ -82,7 +82,7 @@ const SIGNALS: &[Signal] = &[
 ];
 
 /// How often the supervisor tries to report lost lines on standard error.
-const CATCH_UP_MS: u64 = 1000;
+const REPORT_INTERVAL_MS: u64 = 1000;
 
 /// Runs a server until it is told to stop.
 ///
@@ -108,9 +108,9 @@ pub fn run(options: &Options) -> Result<(), String> {
         .map_err(|error| format!("can't adopt processes: {error}"))?;
     let (stop_reader, stop_writer) = pipe()?;
     let Sockets { listeners, admin } = sockets::open(options, passed)?;
-    let gauges = if admin.is_some() { options.arch.workers.most_processes() } else { 0 };
+    let gauge_sets = if admin.is_some() { options.arch.workers.max_processes() } else { 0 };
     let scoreboard =
-        Scoreboard::new(gauges).map_err(|error| format!("can't share memory: {error}"))?;
+        Scoreboard::new(gauge_sets).map_err(|error| format!("can't share memory: {error}"))?;
     let workers = sockets::server_count(options, listeners.len());
     let info = ServerInfo { arch: options.arch.name, workers, started_unix_s: clock::now().unix_s };
     let admin = admin.map(|listener| Admin::new(listener, info, scoreboard)).transpose()?;
@@ -201,8 +201,9 @@ impl Supervisor<'_> {
                 self.reload();
             }
             self.watch_root();
-            let catch_up_ms = diagnostics::catch_up().then(|| clock::now().ms + CATCH_UP_MS);
-            if self.is_upgrade_due && self.draining() < MOST_DRAINING {
+            let next_report_ms =
+                diagnostics::report_lost().then(|| clock::now().ms + REPORT_INTERVAL_MS);
+            if self.is_upgrade_due && self.draining() < MAX_DRAINING {
                 self.begin_upgrade();
             }
             let times = [
@@ -211,7 +212,7 @@ impl Supervisor<'_> {
                 self.next_root_check_ms(),
                 self.check_deadline_ms(),
                 self.retry_at_ms(),
-                catch_up_ms,
+                next_report_ms,
             ];
             self.await_signal(times.into_iter().flatten().min());
             match self.signals.next_with_sender() {

@@ -90,7 +90,7 @@ impl Admin {
             stop: self.stop_reader.clone(),
             drain,
             workers: 1,
-            most_clients: CLIENTS,
+            max_clients: CLIENTS,
         })
     }
 

@@ -72,7 +72,7 @@ pub fn run(server: &Server) -> io::Result<()> {
             Some(client) => children.serve(client),
             None => children.reap(),
         }
-        while children.permits.len() >= server.most_clients
+        while children.permits.len() >= server.max_clients
             && let Ok(Some(ended)) = wait::wait()
         {
             children.forget(&ended);

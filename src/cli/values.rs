@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use crate::admission::MOST_WORKERS;
+use crate::admission::MAX_WORKERS;
 
 /// A value of `--workers`.
 #[derive(Clone, Copy)]
@@ -19,8 +19,8 @@ pub fn worker_count(text: &str) -> Result<WorkerCount, String> {
     match text {
         "auto" => Ok(WorkerCount::Auto),
         digits => match digits.parse() {
-            Ok(count) if (1..=MOST_WORKERS).contains(&count) => Ok(WorkerCount::Number(count)),
-            _ => Err(format!("it must be auto, or a number from 1 to {MOST_WORKERS}")),
+            Ok(count) if (1..=MAX_WORKERS).contains(&count) => Ok(WorkerCount::Number(count)),
+            _ => Err(format!("it must be auto, or a number from 1 to {MAX_WORKERS}")),
         },
     }
 }

@@ -41,8 +41,8 @@ pub fn accept(server: &Server, slot: Slot) -> Option<Admitted<'_>> {
 /// Like [`accept`]. After accept4(2) and before the client is admitted, it calls `make_room`, which
 /// releases the permits of clients that have left.
 pub fn accept_after(server: &Server, slot: Slot, make_room: impl FnOnce()) -> Option<Admitted<'_>> {
-    let Some(reservation) = server.admission.reserve(slot, server.most_clients) else {
-        server.admission.wait_for_room(slot, server.most_clients, ROOM_TIMEOUT);
+    let Some(reservation) = server.admission.reserve(slot, server.max_clients) else {
+        server.admission.wait_for_room(slot, server.max_clients, ROOM_TIMEOUT);
         return None;
     };
     match server.listener.accept() {
@@ -79,7 +79,7 @@ fn admit<'a>(
 fn refuse(server: &Server, stream: Stream) {
     let now = clock::now();
     server.scoreboard.counters.of_thread().count(Count::RefusedByAddress);
-    if diagnostics::is_due(server.scoreboard.last_refusal_message_ms, now.ms) {
+    if diagnostics::note_if_due(server.scoreboard.last_refusal_message_ms, now.ms) {
         let peer = stream.peer;
         say!(
             "zerohttpd: {peer} has --max-clients-per-address clients; its further clients get 503"
@@ -123,7 +123,7 @@ impl<'a> Acceptor<'a> {
     /// The sockets that the loop has to watch. Empty during a pause and while there is no room.
     pub fn listeners(&self, now_ms: u64) -> &[usize] {
         let is_paused = self.paused_until_ms.max(self.full_until_ms) > now_ms;
-        if self.is_closed || is_paused || self.clients() >= self.server.most_clients {
+        if self.is_closed || is_paused || self.clients() >= self.server.max_clients {
             return &[];
         }
         &self.accepts_at
@@ -140,7 +140,7 @@ impl<'a> Acceptor<'a> {
             return None;
         }
         let server = self.server;
-        let Some(reservation) = server.admission.reserve(server.slot(), server.most_clients) else {
+        let Some(reservation) = server.admission.reserve(server.slot(), server.max_clients) else {
             self.full_until_ms = now_ms + FULL_RETRY_MS;
             return None;
         };
@@ -189,7 +189,7 @@ impl<'a> Acceptor<'a> {
     /// loop calls it at the end of each turn.
     pub fn exchange_overload(&mut self, now_ms: u64) {
         let overload = &self.server.admission.overload;
-        let is_full = self.clients() >= self.server.most_clients || self.paused_until_ms > now_ms;
+        let is_full = self.clients() >= self.server.max_clients || self.paused_until_ms > now_ms;
         if is_full != self.has_reported_full {
             self.has_reported_full = is_full;
             overload.note(self.server.index, is_full);

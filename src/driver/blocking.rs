@@ -135,7 +135,7 @@ impl<'a> BlockingWorker<'a> {
                 let deadline = client.connection.deadline();
                 let until_ms = deadline.map_or(0, |deadline| deadline.at_ms);
                 let store = (&server.store, server.backoff(self.metrics.counters));
-                client.guard.waits_for(deadline);
+                client.guard.update_gauge(deadline);
                 // Earlier answers are logged before a wait that can be long.
                 self.log.flush();
                 Completion::Answered(blocking::ask(
@@ -202,7 +202,7 @@ impl<'a> BlockingWorker<'a> {
             PollFd::new(&self.server.stop, PollFlags::IN),
         ];
         let fds = if idle { &mut fds[..] } else { &mut fds[..1] };
-        client.guard.waits_for(connection.deadline());
+        client.guard.update_gauge(connection.deadline());
         match poll(fds, Some(&timespec(wait_ms))) {
             Ok(0) if checks_pool && self.is_pool_overloaded() => {
                 match is_lingering {
@@ -229,7 +229,7 @@ impl<'a> BlockingWorker<'a> {
                     if left_ms == 0 {
                         break Sent::Late(outgoing.sent_bytes());
                     }
-                    client.guard.waits_for(client.connection.deadline());
+                    client.guard.update_gauge(client.connection.deadline());
                     self.log.flush();
                     let fds = &mut [PollFd::new(&client.stream, PollFlags::OUT)];
                     match poll(fds, Some(&timespec(left_ms))) {

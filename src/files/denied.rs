@@ -25,7 +25,7 @@ impl Denials {
     /// Reports a file of that name beneath the root.
     pub fn note(&self, name: &[u8]) {
         self.board.counters.of_thread().count(Count::FilesDenied);
-        if diagnostics::is_due(self.board.last_denial_message_ms, clock::now().ms) {
+        if diagnostics::note_if_due(self.board.last_denial_message_ms, clock::now().ms) {
             let root = self.root.display();
             let name = name[..name.len().min(PRINTED_BYTES)].escape_ascii();
             say!(

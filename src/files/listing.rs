@@ -15,7 +15,7 @@ use zerohttpd_core::{AssetError, FolderEntry, Listing, Now, SitePath};
 use crate::clock;
 use crate::files::cache::{Cache, FRESH_MS};
 use crate::files::identity::Identity;
-use crate::files::names::{MOST_NAMES, MOST_NAMES_BYTES, NameSpan, Names};
+use crate::files::names::{MAX_NAMES, MAX_NAMES_BYTES, NameSpan, Names};
 use crate::files::opening::TO_LIST;
 use crate::files::root::Root;
 
@@ -33,7 +33,7 @@ const KEPT_BYTES: u64 = 16 * 1024 * 1024;
 /// A page in progress is dropped if no client has caused a slice of work on it in this time.
 const ABANDONED_MS: u64 = 5000;
 
-const _: () = assert!(MOST_NAMES_BYTES + MOST_NAMES * size_of::<NameSpan>() < KEPT_BYTES as usize);
+const _: () = assert!(MAX_NAMES_BYTES + MAX_NAMES * size_of::<NameSpan>() < KEPT_BYTES as usize);
 
 /// The listings that are kept, and the page in progress. There is only one page in progress, so a
 /// listing that many clients request at the same time is read once and takes its memory once.
@@ -243,7 +243,7 @@ impl PageInProgress {
     fn do_slice(&mut self, root: &Root) -> Result<Option<Listing>, AssetError> {
         let names = &mut self.known_folder.names;
         if self.is_reading {
-            self.is_reading = names.read(&self.folder, root.follows_links(), MOST_NAMES)?;
+            self.is_reading = names.read(&self.folder, root.follows_links(), MAX_NAMES)?;
             if !self.is_reading {
                 names.sort();
             }

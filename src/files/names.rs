@@ -10,10 +10,10 @@ use zerohttpd_core::AssetError;
 use crate::files::opening::asset_error;
 
 /// At most this many names of a folder are read; the listing says if there are more.
-pub const MOST_NAMES: usize = 200_000;
+pub const MAX_NAMES: usize = 200_000;
 
 /// At most this many bytes of names are read.
-pub const MOST_NAMES_BYTES: usize = 8 * 1024 * 1024;
+pub const MAX_NAMES_BYTES: usize = 8 * 1024 * 1024;
 
 /// The buffer of getdents64(2), for about a thousand names at a time.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -64,7 +64,7 @@ impl Names {
             let is_served =
                 !name.starts_with(b".") && !name.iter().any(|byte| b"\r\n".contains(byte));
             if let Some(is_folder) = is_folder.filter(|_| is_served) {
-                if self.spans.len() == limit || self.text.len() + name.len() > MOST_NAMES_BYTES {
+                if self.spans.len() == limit || self.text.len() + name.len() > MAX_NAMES_BYTES {
                     self.is_cut = true;
                     return Ok(false);
                 }

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 
 /// The most links that are followed, as in the kernel (path_resolution(7)).
-const MOST_LINKS: usize = 40;
+const MAX_LINKS: usize = 40;
 
 /// `PATH_MAX`, with the NUL at the end.
 const PATH_BYTES: usize = 4096;
@@ -172,7 +172,7 @@ impl Walk<'_> {
             return Err(open_error);
         }
         self.links += 1;
-        if !self.follows_links || self.links > MOST_LINKS {
+        if !self.follows_links || self.links > MAX_LINKS {
             return Err(Errno::LOOP);
         }
         // The kernel too refuses other users' links in shared folders (fs.protected_symlinks in

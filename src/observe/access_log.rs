@@ -121,7 +121,7 @@ impl Sink {
 
     /// Reports that lines are lost, but not too often.
     fn complain(&self, errno: Errno) {
-        if diagnostics::is_due(&self.shared[0], clock::now().ms) {
+        if diagnostics::note_if_due(&self.shared[0], clock::now().ms) {
             let reason = match errno {
                 Errno::AGAIN => "it has no reader".to_owned(),
                 other => std::io::Error::from(other).to_string(),

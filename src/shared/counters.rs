@@ -16,9 +16,9 @@ use zerohttpd_sys::shared_memory::Shared;
 pub enum Count {
     /// Bytes of response bodies that the kernel has taken.
     BodyBytes,
-    /// The time that all requests together took, in microseconds ([`Timed::Request`]).
+    /// The time that all requests took together, in microseconds ([`Timed::Request`]).
     RequestUs,
-    /// The time that all queries together took, in microseconds ([`Timed::Store`]).
+    /// The time that all queries took together, in microseconds ([`Timed::Store`]).
     StoreUs,
     /// Connections that were accepted and admitted.
     Connections,
@@ -86,8 +86,8 @@ const LAST_STATUS: u16 = 599;
 /// The number of counters in a set, which fills whole cache lines.
 const SET_LEN: usize = (ANSWERS + 1 + (LAST_STATUS - FIRST_STATUS) as usize).next_multiple_of(8);
 
-/// The most sets. More sets would slow down readers and help no writer.
-const MOST_SETS: usize = 64;
+/// The maximum number of sets. More would slow down readers and help no writer.
+const MAX_SETS: usize = 64;
 
 /// All counters of a server.
 #[derive(Clone, Copy)]
@@ -106,14 +106,14 @@ pub struct Durations {
 }
 
 impl Counters {
-    /// Counters for this process and those that it will fork.
+    /// Counters for this process and its future children.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
     pub fn new() -> io::Result<Counters> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let sets = (2 * cores).next_power_of_two().min(MOST_SETS);
+        let sets = (2 * cores).next_power_of_two().min(MAX_SETS);
         Ok(Counters(Shared::new(sets * SET_LEN)?.leak().as_chunks().0))
     }
 
@@ -174,7 +174,7 @@ impl ThreadCounters {
         self.0[counter as usize].fetch_add(number, Relaxed);
     }
 
-    /// Counts an answer, for which the request took `took_us` microseconds.
+    /// Counts an answer. Its request took `took_us` microseconds.
     pub fn count_answer(&self, record: &AccessRecord<'_>, took_us: u64) {
         self.0[answers_index(record.status)].fetch_add(1, Relaxed);
         self.add(Count::BodyBytes, record.body_bytes);

@@ -1,7 +1,7 @@
 //! Gauges: how many clients each process has, by what they wait for, in shared memory.
 //!
 //! A process claims a set of gauges with its process id. When its parent reaps it, the parent sets
-//! these gauges to zero. So the gauges count only clients that are connected, also after a process
+//! these gauges to zero. So the gauges count only clients that are connected, even after a process
 //! was killed.
 
 use std::io;
@@ -21,7 +21,7 @@ pub enum ClientState {
     Idle,
     /// The store.
     Store,
-    /// That the client reads the answer.
+    /// The client to read the answer.
     Writing,
     /// The end of the client's input.
     Closing,
@@ -66,36 +66,36 @@ impl From<Timeout> for ClientState {
 /// A process looks for a free set among this many. If all are taken, its clients are not counted.
 const WINDOW: usize = 16;
 
-/// The length of a set, which fills a cache line: the id of its process (0 if the set is free),
+/// The length of a set, which fills a cache line: the id of the process (0 if the set is free),
 /// then a gauge for each state.
-const SET_NUMBERS: usize = 8;
+const SET_LEN: usize = 8;
 
 /// The gauges of all processes.
 #[derive(Clone, Copy)]
-pub struct Gauges(&'static [[AtomicU64; SET_NUMBERS]]);
+pub struct Gauges(&'static [[AtomicU64; SET_LEN]]);
 
 /// The gauges of one process.
 #[derive(Clone, Copy)]
-pub struct ProcessGauges(&'static [AtomicU64; SET_NUMBERS]);
+pub struct ProcessGauges(&'static [AtomicU64; SET_LEN]);
 
 impl Gauges {
-    /// `sets` sets of gauges, for this process and those that it will fork.
+    /// `sets` sets of gauges, for this process and its future children.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
     pub fn new(sets: usize) -> io::Result<Gauges> {
-        Ok(Gauges(Shared::new(sets * SET_NUMBERS)?.leak().as_chunks().0))
+        Ok(Gauges(Shared::new(sets * SET_LEN)?.leak().as_chunks().0))
     }
 
     /// The gauges of this process, which its threads share. `None` if there is no free set.
     pub fn of_this_process(&self) -> Option<ProcessGauges> {
         let pid = pid_number(getpid());
-        let is_mine = |set: &&'static [AtomicU64; SET_NUMBERS]| {
+        let claim = |set: &&'static [AtomicU64; SET_LEN]| {
             let claimed = set[0].compare_exchange(0, pid, Acquire, Relaxed);
             claimed.is_ok() || claimed == Err(pid)
         };
-        self.window(pid).find(is_mine).map(ProcessGauges)
+        self.window(pid).find(claim).map(ProcessGauges)
     }
 
     /// How many clients a process has, or had when it ended.
@@ -108,13 +108,13 @@ impl Gauges {
     pub fn vacate(&self, process: Pid) {
         for set in self.sets_of(process) {
             set[1..].iter().for_each(|count| count.store(0, Relaxed));
-            // Only now can another process claim the set, and it finds the gauges at zero.
+            // Only now can another process claim the set, whose gauges are at zero.
             set[0].store(0, Release);
         }
     }
 
     /// The set of a process, if it has one.
-    fn sets_of(&self, process: Pid) -> impl Iterator<Item = &'static [AtomicU64; SET_NUMBERS]> {
+    fn sets_of(&self, process: Pid) -> impl Iterator<Item = &'static [AtomicU64; SET_LEN]> {
         let pid = pid_number(process);
         self.window(pid).filter(move |set| set[0].load(Relaxed) == pid)
     }
@@ -131,7 +131,7 @@ impl Gauges {
     }
 
     /// The sets among which a process looks for a free one.
-    fn window(&self, pid: u64) -> impl Iterator<Item = &'static [AtomicU64; SET_NUMBERS]> {
+    fn window(&self, pid: u64) -> impl Iterator<Item = &'static [AtomicU64; SET_LEN]> {
         let sets = self.0;
         (0..WINDOW).map(move |step| &sets[(pid as usize + step) % sets.len()])
     }
@@ -190,6 +190,6 @@ mod tests {
         assert!(
             ClientState::ALL.into_iter().enumerate().all(|(index, state)| state as usize == index)
         );
-        const { assert!(ClientState::ALL.len() < SET_NUMBERS) };
+        const { assert!(ClientState::ALL.len() < SET_LEN) };
     }
 }

@@ -11,7 +11,7 @@ use crate::shared::gauges::{ClientState, ProcessGauges};
 pub struct MetricsHandle {
     /// The counters.
     pub counters: ThreadCounters,
-    /// The gauges; `None` without `--admin`, as nothing would report them.
+    /// The gauges; `None` without `--admin`, because nothing would report them.
     pub gauges: Option<ProcessGauges>,
 }
 
@@ -25,7 +25,7 @@ pub struct ConnectionGuard<'a> {
 }
 
 impl<'a> ConnectionGuard<'a> {
-    /// The guard of a client that was admitted. It counts the client as connected.
+    /// The guard of an admitted client. Counts the client as connected.
     pub fn new(permit: Option<Permit<'a>>, metrics: &'a MetricsHandle) -> ConnectionGuard<'a> {
         metrics.counters.count(Count::Connections);
         let state = ClientState::Reading;
@@ -36,8 +36,8 @@ impl<'a> ConnectionGuard<'a> {
         ConnectionGuard { _permit: permit, metrics, state, reason: CloseReason::Bug }
     }
 
-    /// Moves the client to the gauge of what it waits for, as its deadline tells.
-    pub fn waits_for(&mut self, deadline: Option<Deadline>) {
+    /// Moves the client to the gauge of what it waits for, which its deadline shows.
+    pub fn update_gauge(&mut self, deadline: Option<Deadline>) {
         let (Some(gauges), Some(deadline)) = (self.metrics.gauges, deadline) else { return };
         let state = deadline.on.into();
         if state != self.state {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use rustix::process::Pid;
 use zerohttpd_sys::shared_memory::Shared;
 
-use crate::admission::MOST_WORKERS;
+use crate::admission::MAX_WORKERS;
 use crate::shared::counters::{Count, Counters};
 use crate::shared::gauges::Gauges;
 use crate::shared::guard::MetricsHandle;
@@ -16,10 +16,11 @@ use crate::shared::store_condition::StoreCondition;
 /// In `oldest_generation`: all servers are to stop.
 const STOPPING: u64 = u64::MAX;
 
-/// More than the highest error number on Linux (errno(3)). 0 stands for an error without a number.
+/// One more than the highest error number on Linux (errno(3)). 0 stands for an error without a
+/// number.
 const ERRORS: usize = 134;
 
-/// How many counters of 64 bits fill a cache line.
+/// How many numbers of 64 bits fill a cache line.
 const CACHE_LINE: usize = 8;
 
 /// What a server is to do.
@@ -27,29 +28,29 @@ const CACHE_LINE: usize = 8;
 pub enum Phase {
     /// Accept clients and serve them.
     Serving,
-    /// Accept no more, since a newer generation accepts. Give each connected client one more
+    /// Accept no more clients, because a newer generation does. Give each connected client one more
     /// answer.
     Draining,
-    /// Accept no more. Close each connection as soon as no answer is owed.
+    /// Accept no more clients. Close each connection as soon as its client awaits no answer.
     Stopping,
 }
 
 /// The scoreboard, which the supervisor and all processes under it share.
 #[derive(Clone, Copy)]
 pub struct Scoreboard {
-    /// The oldest generation that is to go on serving; `STOPPING` if none is.
+    /// The oldest generation that is to go on serving; `STOPPING` if all are to stop.
     oldest_generation: &'static AtomicU64,
     /// The memory that begins with `oldest_generation`.
     numbers: &'static Shared,
     /// The counters.
     pub counters: Counters,
-    /// The gauges; `None` without `--admin`, as nothing would report them.
+    /// The gauges; `None` without `--admin`, because nothing would report them.
     pub gauges: Option<Gauges>,
     /// The current generation of servers.
     pub generation: &'static AtomicU64,
     /// How many servers of the current generation are running.
     pub servers: &'static AtomicU64,
-    /// If the servers are loops: for each index of a server, how many clients were accepted.
+    /// How many clients loops have accepted, for each index of a server.
     accepted: &'static [AtomicU64],
     /// The condition of the store.
     pub store: StoreCondition,
@@ -57,32 +58,33 @@ pub struct Scoreboard {
     pub last_refusal_message_ms: &'static AtomicU64,
     /// When the last message about an unreadable file was printed; 0 for never.
     pub last_denial_message_ms: &'static AtomicU64,
-    /// 1 while the site's path leads to no folder, or to another one than is served; else 0.
+    /// 1 while the site's path does not lead to the folder that is served; otherwise 0.
     pub site_gone: &'static AtomicU64,
-    /// For each error number, when the last message about that shortage was printed; 0 for never.
+    /// For each error number, when the last message about a shortage with it was printed; 0 for
+    /// never.
     last_error_message_ms: &'static [AtomicU64],
 }
 
 impl Scoreboard {
-    /// A scoreboard for this process and those that it will fork, with `gauges` sets of gauges.
-    /// With 0 there are none.
+    /// A scoreboard for this process and its future children, with `gauge_sets` sets of gauges, or
+    /// without gauges if that is 0.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub fn new(gauges: usize) -> io::Result<Scoreboard> {
-        // Each number has its own cache line, as some are read all the time.
-        const SINGLE: usize = 6;
-        let numbers: &'static Shared = Box::leak(Box::new(Shared::new(SINGLE * CACHE_LINE)?));
+    pub fn new(gauge_sets: usize) -> io::Result<Scoreboard> {
+        // Each number has its own cache line, because some are read all the time.
+        const NUMBERS: usize = 6;
+        let numbers: &'static Shared = Box::leak(Box::new(Shared::new(NUMBERS * CACHE_LINE)?));
         let single = |index: usize| &numbers[index * CACHE_LINE];
         Ok(Scoreboard {
             oldest_generation: single(0),
             numbers,
             counters: Counters::new()?,
-            gauges: (gauges > 0).then(|| Gauges::new(gauges)).transpose()?,
+            gauges: (gauge_sets > 0).then(|| Gauges::new(gauge_sets)).transpose()?,
             generation: single(1),
             servers: single(2),
-            accepted: Shared::new(MOST_WORKERS * CACHE_LINE)?.leak(),
+            accepted: Shared::new(MAX_WORKERS * CACHE_LINE)?.leak(),
             store: StoreCondition::new()?,
             last_refusal_message_ms: single(3),
             last_denial_message_ms: single(4),
@@ -91,8 +93,8 @@ impl Scoreboard {
         })
     }
 
-    /// How many clients the servers with this index have accepted, those of earlier generations
-    /// included. Only loops count them.
+    /// How many clients the servers with this index have accepted, including earlier generations.
+    /// Only loops count them.
     pub fn accepted_by(&self, server: usize) -> &'static AtomicU64 {
         &self.accepted[server * CACHE_LINE]
     }
@@ -103,7 +105,7 @@ impl Scoreboard {
         MetricsHandle { counters: self.counters.of_thread(), gauges }
     }
 
-    /// Removes a reaped process from the gauges. Clients that it still had count as killed
+    /// Removes a reaped process from the gauges, and counts the clients that it still had as killed
     /// connections.
     pub fn reap(&self, process: Pid) {
         let Some(gauges) = self.gauges else { return };
@@ -112,7 +114,7 @@ impl Scoreboard {
         gauges.vacate(process);
     }
 
-    /// When the last message about the shortage with this error was printed; 0 for never.
+    /// When the last message about a shortage with this error was printed; 0 for never.
     pub fn last_message_ms(&self, error: &io::Error) -> &'static AtomicU64 {
         let number = error.raw_os_error().and_then(|number| usize::try_from(number).ok());
         self.last_error_message_ms
@@ -125,13 +127,13 @@ impl Scoreboard {
         self.oldest_generation.store(STOPPING, Relaxed);
     }
 
-    /// Tells all servers of earlier generations than this to drain.
+    /// Tells all servers of generations before this one to drain.
     pub fn supersede(&self, generation: u64) {
         self.oldest_generation.fetch_max(generation, Relaxed);
     }
 
-    /// The memory that sets the phase of this program's servers: a file, and an index in it. A new
-    /// program that is executed in place of this one tells the servers to drain through it.
+    /// The memory that sets the phase of this program's servers: a file, and an index in it. With
+    /// it, a new program that is executed in place of this one tells the servers to drain.
     ///
     /// # Errors
     ///
@@ -154,16 +156,16 @@ impl Scoreboard {
 pub struct PhaseMemory(Shared);
 
 impl PhaseMemory {
-    /// Opens the file that [`Scoreboard::phase_memory`] of that program returned.
+    /// Opens the file that [`Scoreboard::phase_memory`] returned in the previous program.
     ///
     /// # Errors
     ///
-    /// It is another kind of file.
+    /// `file` is of another kind.
     pub fn open(file: OwnedFd, index: usize) -> io::Result<PhaseMemory> {
         Ok(PhaseMemory(Shared::of_file(file, index, 1)?))
     }
 
-    /// Tells all servers of earlier generations than this to drain.
+    /// Tells all servers of generations before this one to drain.
     pub fn supersede(&self, generation: u64) {
         self.0[0].fetch_max(generation, Relaxed);
     }

@@ -1,4 +1,4 @@
-//! The condition of the store, as all processes share it: whether the store answers, its last
+//! The condition of the store, which all processes share: whether the store answers, its last
 //! error, when to try again, and its address.
 
 use std::fmt;
@@ -45,8 +45,8 @@ pub struct StoreCondition {
     /// Grows when a connection fails and when the store's address changes. Idle connections of an
     /// earlier epoch are not used again.
     pub epoch: &'static AtomicU64,
-    /// [`DOWN`] or [`NOT_YET_UP`] from a printed message that the store fails until a message that
-    /// it answers; else 0.
+    /// [`DOWN`] or [`NOT_YET_UP`] after a message that the store fails, until a message that it
+    /// answers again; otherwise 0.
     pub reported_down: &'static AtomicU64,
     /// The resolved address, if the store is reached by TCP.
     address: SharedText,
@@ -58,14 +58,14 @@ pub struct StoreCondition {
     pub remarks: Outage,
 }
 
-/// An outage of the store, or of one kind of query. It lasts or is over.
+/// An outage of the store, or of one kind of query. It is ongoing or over.
 #[derive(Clone, Copy)]
 pub struct Outage {
-    /// When it began, in milliseconds of the monotonic clock; 0 if it is over.
+    /// When the outage began, in milliseconds of the monotonic clock; 0 if it is over.
     since_ms: &'static AtomicU64,
-    /// Which answer shows that it is over: `BY_ANY`, `BY_ANY_WRITE` or `BY_ITS_KIND`.
+    /// Which answer shows that the outage is over: `BY_ANY_PAGE`, `BY_ANY_WRITE` or `BY_ITS_KIND`.
     scope: &'static AtomicU64,
-    /// The latest printed messages: for each of a few reasons, its hash and the time.
+    /// The latest printed messages: for each of [`REASONS`] reasons, its hash and the time.
     messages: &'static [AtomicU64],
     /// The last failure.
     text: SharedText,
@@ -76,17 +76,17 @@ pub const DOWN: u64 = 1;
 /// In `reported_down`: the store has never answered.
 pub const NOT_YET_UP: u64 = 2;
 
-/// How many counters of 64 bits fill a cache line.
+/// How many numbers of 64 bits fill a cache line.
 const CACHE_LINE: usize = 8;
 
-/// For how many reasons messages are printed at a time. A further reason is not printed until the
-/// message for one of them is old.
+/// How many reasons are remembered as printed. A further reason is printed only once the message
+/// for one of these is due again.
 const REASONS: usize = 4;
 
 // In `scope`: which answer shows that an outage is over.
 
-/// The answer to any query of the kind, also to a page that is not counted.
-const BY_ANY: u64 = 0;
+/// The answer to any query for a page, whether its visitor is counted or not.
+const BY_ANY_PAGE: u64 = 0;
 /// The answer to any query that writes.
 const BY_ANY_WRITE: u64 = 1;
 /// The answer to a query of the kind that failed.
@@ -143,7 +143,9 @@ impl StoreCondition {
         self.reached();
         for (outage, failed) in [(self.visits, QueryKind::Visit), (self.remarks, QueryKind::Sign)] {
             let is_over = match outage.scope.load(Relaxed) {
-                BY_ANY => kind == failed || (kind, failed) == (QueryKind::View, QueryKind::Visit),
+                BY_ANY_PAGE => {
+                    kind == failed || (kind, failed) == (QueryKind::View, QueryKind::Visit)
+                }
                 BY_ANY_WRITE => kind != QueryKind::View,
                 _ => kind == failed,
             };
@@ -157,7 +159,7 @@ impl StoreCondition {
     pub fn refused(&self, kind: QueryKind, failure: &StoreFailure, now_ms: u64) {
         let scope = match (failure.scope, kind) {
             (Scope::Connection, _) => return,
-            (_, QueryKind::View) => BY_ANY,
+            (_, QueryKind::View) => BY_ANY_PAGE,
             (Scope::Writes, _) => BY_ANY_WRITE,
             (Scope::Query, _) => BY_ITS_KIND,
         };
@@ -185,20 +187,20 @@ impl StoreCondition {
 
     /// The text of reports: `store up`, or what fails, for how long and why.
     pub fn describe(&self, now_ms: u64) -> String {
-        let since = |outage: Outage| {
+        let details = |outage: Outage| {
             let since_ms = outage.since_ms.load(Relaxed);
             format!("for {} s: {}", now_ms.saturating_sub(since_ms) / 1000, outage.text.get())
         };
         let fails = |outage: Outage| !outage.is_over();
         match (fails(self.connections), fails(self.visits), fails(self.remarks)) {
             (false, false, false) => "store up".to_owned(),
-            (true, _, _) => format!("store down {}", since(self.connections)),
-            (false, true, false) => format!("store fails visits {}", since(self.visits)),
-            (false, false, true) => format!("store fails remarks {}", since(self.remarks)),
+            (true, _, _) => format!("store down {}", details(self.connections)),
+            (false, true, false) => format!("store fails visits {}", details(self.visits)),
+            (false, false, true) => format!("store fails remarks {}", details(self.remarks)),
             (false, true, true) => {
                 let (visits, remarks) = (self.visits.text.get(), self.remarks.text.get());
                 let also = if visits == remarks { String::new() } else { format!("; {remarks}") };
-                format!("store down {}{also}", since(self.visits))
+                format!("store down {}{also}", details(self.visits))
             }
         }
     }
@@ -220,9 +222,9 @@ impl Outage {
         let _ = self.since_ms.compare_exchange(0, now_ms.max(1), Relaxed, Relaxed);
     }
 
-    /// Begins the outage of connections, which any answer ends.
+    /// Begins the outage of connections, which any answer ends, whatever the scope.
     pub fn begin_for_connections(&self, failure: &StoreFailure, now_ms: u64) {
-        self.begin(failure, BY_ANY, now_ms);
+        self.begin(failure, BY_ANY_PAGE, now_ms);
     }
 
     fn end(&self) {
@@ -231,16 +233,17 @@ impl Outage {
         }
     }
 
-    /// Whether a failure is to be printed now. If so, notes that it is. False if the same failure
-    /// was printed recently, or if [`REASONS`] others were.
-    pub fn is_due(&self, failure: &StoreFailure, now_ms: u64) -> bool {
+    /// Returns whether to print a failure now, and notes that it is printed if so. False if the
+    /// same failure was printed recently, or if [`REASONS`] others were.
+    pub fn note_if_due(&self, failure: &StoreFailure, now_ms: u64) -> bool {
         let hash = hash(failure);
         let (messages, _) = self.messages.as_chunks::<2>();
         let same = messages.iter().find(|[known, _]| known.load(Relaxed) == hash);
         if let Some([_, printed_ms]) = same {
-            return diagnostics::is_due(printed_ms, now_ms);
+            return diagnostics::note_if_due(printed_ms, now_ms);
         }
-        let old = messages.iter().find(|[_, printed_ms]| diagnostics::is_due(printed_ms, now_ms));
+        let old =
+            messages.iter().find(|[_, printed_ms]| diagnostics::note_if_due(printed_ms, now_ms));
         let Some([known, _]) = old else { return false };
         known.store(hash, Relaxed);
         true
@@ -313,14 +316,14 @@ mod tests {
         let outage = StoreCondition::new().unwrap().visits;
         let oom = failure(StoreDown::Refused, "OOM 1", Scope::Writes);
         let again = failure(StoreDown::Refused, "OOM 2", Scope::Writes);
-        assert!(outage.is_due(&oom, 1000));
-        assert!(!outage.is_due(&again, 2000));
+        assert!(outage.note_if_due(&oom, 1000));
+        assert!(!outage.note_if_due(&again, 2000));
         let other = |word: usize| failure(StoreDown::Refused, &format!("{word}"), Scope::Writes);
-        let printed = (0..100).filter(|word| outage.is_due(&other(*word), 3000)).count();
+        let printed = (0..100).filter(|word| outage.note_if_due(&other(*word), 3000)).count();
         assert_eq!(printed, REASONS - 1);
-        assert!(!outage.is_due(&again, 30_000));
-        assert!(outage.is_due(&again, 31_000));
-        assert!(outage.is_due(&other(99), 33_000));
+        assert!(!outage.note_if_due(&again, 30_000));
+        assert!(outage.note_if_due(&again, 31_000));
+        assert!(outage.note_if_due(&other(99), 33_000));
     }
 
     #[test]

@@ -13,8 +13,7 @@ const BYTES: usize = 256;
 /// A buffer has a word with the length, then words with the bytes.
 const BUFFER_WORDS: usize = 1 + BYTES / 8;
 
-/// Each writer takes the next buffer, in turn, so that no process waits for a writer that was
-/// killed.
+/// Writers take the buffers in turn, so that no process waits for a writer that was killed.
 const BUFFERS: usize = 4;
 
 /// Two words come before the buffers: how many buffers were taken, and which one to read.
@@ -25,7 +24,7 @@ const WORDS: usize = 2 + BUFFERS * BUFFER_WORDS;
 pub struct SharedText(&'static [AtomicU64]);
 
 impl SharedText {
-    /// An empty text for this process and those that it will fork.
+    /// An empty text for this process and its future children.
     ///
     /// # Errors
     ///
@@ -51,8 +50,8 @@ impl SharedText {
 
     /// Replaces the text, which is cut to 256 bytes.
     pub fn set(&self, text: &str) {
-        let most = text.len().min(BYTES);
-        let end = (0..=most).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        let limit = text.len().min(BYTES);
+        let end = (0..=limit).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
         let text = &text.as_bytes()[..end];
         let number = 1 + self.taken().fetch_add(1, SeqCst);
         let buffer = self.buffer(number);
@@ -76,7 +75,7 @@ impl SharedText {
             let len = (buffer[0].load(SeqCst) as usize).min(BYTES);
             bytes = buffer[1..].iter().flat_map(|word| word.load(SeqCst).to_ne_bytes()).collect();
             bytes.truncate(len);
-            // The fourth writer after this one writes the same buffer.
+            // The fourth writer after this text's writer reuses the buffer.
             if self.taken().load(SeqCst) < number + BUFFERS as u64 {
                 break;
             }

@@ -56,7 +56,9 @@ impl Backoff {
         self.counters.count_store_failure(failure.why);
         self.store.refused(kind, failure, now_ms);
         // `failed` reports failures of the connection.
-        if failure.why == StoreDown::Refused && self.store.outage_of(kind).is_due(failure, now_ms) {
+        if failure.why == StoreDown::Refused
+            && self.store.outage_of(kind).note_if_due(failure, now_ms)
+        {
             let refused = if kind == QueryKind::Sign { "remarks get" } else { "visits get" };
             say!("zerohttpd: the store {failure}; {refused} 503, files are served");
             self.note_reported_down();
@@ -77,7 +79,7 @@ impl Backoff {
             self.store.epoch.fetch_add(1, Relaxed);
         }
         self.store.connections.begin_for_connections(failure, now_ms);
-        if self.store.connections.is_due(failure, now_ms) {
+        if self.store.connections.note_if_due(failure, now_ms) {
             say!("zerohttpd: the store {failure}; the guestbook answers 503, files are served");
             self.note_reported_down();
         }

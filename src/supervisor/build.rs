@@ -57,7 +57,7 @@ pub fn servers(
             .map_err(|error| format!("can't limit the time of delivery: {error}"))?;
     }
     let descriptors = Descriptors::raise_limit();
-    let most_clients = descriptors
+    let max_clients = descriptors
         .clients(options.arch, listeners.len())
         .min(options.clients.clients.unwrap_or(usize::MAX));
     let workers = match options.arch.workers {
@@ -88,7 +88,7 @@ pub fn servers(
         stop: shared.stop_reader.clone(),
         drain: shared.drain_reader.clone(),
         workers,
-        most_clients,
+        max_clients,
     };
     Ok((0..count).map(server).collect())
 }

@@ -19,7 +19,7 @@ const LEAST_OWN_WITH_THREADS: usize = 40;
 
 /// The most children that a server has at a time, one for each client. A machine allows 32,768
 /// processes by default (`pid_max` in proc(5)).
-const MOST_CHILDREN: usize = 16 * 1024;
+const MAX_CHILDREN: usize = 16 * 1024;
 
 impl Descriptors {
     /// Raises the limit of this process as far as possible, and returns it.
@@ -35,7 +35,7 @@ impl Descriptors {
     pub fn clients(self, arch: &Arch, listeners: usize) -> usize {
         if arch.workers == Workers::None && !arch.has_threads {
             // Each client has its own process, with its own limit.
-            return MOST_CHILDREN;
+            return MAX_CHILDREN;
         }
         let least = if arch.has_threads { LEAST_OWN_WITH_THREADS } else { 0 };
         let own = (OWN + listeners).min((self.0 / 4).max(least));

@@ -13,7 +13,7 @@ use crate::supervisor::build;
 use crate::supervisor::child::{Child, Role};
 use crate::supervisor::notify::tell_service_manager;
 use crate::supervisor::root_watch::RootChange;
-use crate::supervisor::state::{MOST_DRAINING, Supervisor};
+use crate::supervisor::state::{MAX_DRAINING, Supervisor};
 
 impl Supervisor<'_> {
     /// Opens the site, the templates and the log anew. While too many generations drain, the reload
@@ -25,10 +25,10 @@ impl Supervisor<'_> {
             .chain(NotifyState::monotonic_usec_now())
             .collect::<Vec<_>>();
         tell_service_manager(&reloading);
-        self.is_reload_due = !self.servers.is_empty() && self.draining() >= MOST_DRAINING;
+        self.is_reload_due = !self.servers.is_empty() && self.draining() >= MAX_DRAINING;
         if self.is_reload_due {
             say!(
-                "zerohttpd: {MOST_DRAINING} generations of servers are still draining; opening the \
+                "zerohttpd: {MAX_DRAINING} generations of servers are still draining; opening the \
                  site, the templates and the log anew once one of them has ended"
             );
             // `systemctl reload` must not wait for clients. The postponed reload notifies again.

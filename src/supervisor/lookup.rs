@@ -117,6 +117,6 @@ fn report_at_start(choice: &StoreChoice, failure: &StoreFailure, backoff: Backof
 pub fn note_down_at_start(store: StoreCondition, failure: &StoreFailure) {
     let now_ms = clock::now().ms;
     store.connections.begin_for_connections(failure, now_ms);
-    store.connections.is_due(failure, now_ms);
+    store.connections.note_if_due(failure, now_ms);
     store.reported_down.store(NOT_YET_UP, Relaxed);
 }

@@ -24,7 +24,7 @@ use crate::supervisor::terminal::ControllingTerminal;
 pub const EXIT_MS: u64 = 250;
 
 /// The most generations that drain at a time. The next reload waits until one of them is gone.
-pub const MOST_DRAINING: usize = 8;
+pub const MAX_DRAINING: usize = 8;
 
 /// What the supervisor owns, and its pending tasks.
 pub struct Supervisor<'a> {

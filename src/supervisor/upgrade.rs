@@ -15,7 +15,7 @@ use zerohttpd_sys::say;
 use crate::clock;
 use crate::shared::scoreboard::PhaseMemory;
 use crate::supervisor::child::{Role, fork_child};
-use crate::supervisor::state::{MOST_DRAINING, Supervisor};
+use crate::supervisor::state::{MAX_DRAINING, Supervisor};
 use crate::supervisor::upgrade_state::UpgradeState;
 
 /// How long the check of a new version can take.
@@ -26,10 +26,10 @@ impl Supervisor<'_> {
     pub fn begin_upgrade(&mut self) {
         self.send_signal(Signal::KILL, |role| role == Role::Check);
         self.children.retain(|child| child.role != Role::Check);
-        self.is_upgrade_due = self.draining() >= MOST_DRAINING;
+        self.is_upgrade_due = self.draining() >= MAX_DRAINING;
         if self.is_upgrade_due {
             return say!(
-                "zerohttpd: {MOST_DRAINING} generations of servers are still draining; another \
+                "zerohttpd: {MAX_DRAINING} generations of servers are still draining; another \
                  program takes over once one of them has ended"
             );
         }
@@ -86,7 +86,7 @@ impl Supervisor<'_> {
             // Another file has got the name since the check began.
             _ => return self.begin_upgrade(),
         };
-        if self.draining() >= MOST_DRAINING {
+        if self.draining() >= MAX_DRAINING {
             return self.begin_upgrade();
         }
         let state = self.upgrade_state();
@@ -168,7 +168,7 @@ impl Supervisor<'_> {
     pub fn can_retry(&self) -> bool {
         match self.retry_at_ms() {
             Some(at_ms) => at_ms <= clock::now().ms,
-            None => self.draining() < MOST_DRAINING,
+            None => self.draining() < MAX_DRAINING,
         }
     }
 }

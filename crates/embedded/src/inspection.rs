@@ -20,10 +20,11 @@ pub fn inspect(file: &Path) -> Result<(), String> {
     let file = &absolute(file)?;
     let folder = folder_of(file);
     let unusable = |error: &Error| no_folder(folder, error);
-    if !file_access::can_create_folder(folder).map_err(|error| unusable(&error))? {
+    let exists = file_access::check_folder(folder).map_err(|error| unusable(&error))?;
+    if !exists {
         return Ok(());
     }
-    file_access::can_create_in(folder).map_err(|error| unusable(&error))?;
+    file_access::check_can_create_in(folder).map_err(|error| unusable(&error))?;
     let lock = beside(file, ".lock");
     could_write(&lock).map_err(|error| no_lock(&lock, &error))?;
     for part in [file.clone(), beside(file, "-wal"), beside(file, "-shm")] {
@@ -53,7 +54,7 @@ fn could_write(file: &Path) -> Result<(), Error> {
 /// start replaces once it has the lock.
 fn could_listen(path: &Path) -> Result<(), Error> {
     use std::os::unix::fs::FileTypeExt;
-    unix_socket::could_be_named(path)?;
+    unix_socket::check_name_length(path)?;
     match path.symlink_metadata() {
         Ok(found) if !found.file_type().is_socket() => Err(ErrorKind::AddrInUse.into()),
         _ => Ok(()),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// The processor time of all threads of a process, including threads that have ended. None if the
 /// process does not exist.
-pub fn process(pid: u32) -> Option<Duration> {
+pub fn time_of_process(pid: u32) -> Option<Duration> {
     let mut clock = MaybeUninit::<libc::clockid_t>::zeroed();
     // SAFETY: the pointer is to memory of its type, which lives through the call.
     let error = unsafe { libc::clock_getcpuclockid(pid as libc::pid_t, clock.as_mut_ptr()) };
@@ -27,11 +27,11 @@ mod tests {
 
     #[test]
     fn the_cpu_clock_of_a_process_advances_and_an_unused_pid_has_none() {
-        let before = process(std::process::id()).expect("this process lives");
+        let before = time_of_process(std::process::id()).expect("this process lives");
         let busy = (0..100_000_u64).fold(0, |sum: u64, n| sum.wrapping_mul(31).wrapping_add(n));
-        let after = process(std::process::id()).expect("this process lives");
+        let after = time_of_process(std::process::id()).expect("this process lives");
         assert!(after > before, "{busy}: {before:?}, then {after:?}");
         // Above the largest number that a process can have.
-        assert_eq!(process(1 << 23), None);
+        assert_eq!(time_of_process(1 << 23), None);
     }
 }

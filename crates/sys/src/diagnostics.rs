@@ -1,8 +1,8 @@
 //! Messages to the operator: lines on standard error.
 //!
-//! A server never waits for the reader of these lines. If it can, it opens the file of standard
-//! error anew, without blocking. It drops and counts lines that can't be written at once. Other
-//! commands wait, so a reader that pauses their output still gets all of it.
+//! A server never waits for the reader of these lines. If possible, the server reopens standard
+//! error without blocking. It drops and counts lines that can't be written at once. Other commands
+//! wait, so a reader that pauses their output still gets all of it.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -24,7 +24,7 @@ pub fn say(line: fmt::Arguments<'_>) {
     }
 }
 
-/// Makes this process, and those that it forks, drop and count lines that can't be written at once.
+/// Makes this process and its children drop and count lines that can't be written at once.
 pub fn never_wait() {
     let Ok(numbers) = Shared::new(3) else { return };
     // Children and the next program inherit the new open file, even without the right to open it.
@@ -36,7 +36,7 @@ pub fn never_wait() {
 
 /// Prints how many lines were lost, if any were and standard error takes lines again. Returns
 /// whether lost lines are still to be reported.
-pub fn catch_up() -> bool {
+pub fn report_lost() -> bool {
     LOST_LINES.get().is_some_and(|lost| lost.has_unreported() && !lost.report())
 }
 
@@ -54,18 +54,18 @@ struct LostLines(&'static [AtomicU64]);
 const LINE_BYTES: usize = 4096;
 
 impl LostLines {
-    /// Lines whose loss was not printed yet.
+    /// How many lost lines were not reported yet.
     fn unreported(&self) -> &AtomicU64 {
         &self.0[0]
     }
 
-    /// All lost lines.
+    /// How many lines were lost in all.
     fn all(&self) -> &AtomicU64 {
         &self.0[1]
     }
 
-    /// Whether the last line that was written was cut off: 1 if so.
-    fn is_torn(&self) -> &AtomicU64 {
+    /// 1 if the last line that was written was cut off; otherwise 0.
+    fn torn(&self) -> &AtomicU64 {
         &self.0[2]
     }
 
@@ -101,25 +101,25 @@ impl LostLines {
             }
             line.push('\n');
         }
-        if self.is_torn().load(Relaxed) != 0 {
+        if self.torn().load(Relaxed) != 0 {
             line.insert(0, '\n');
         }
         let written = write(line.as_bytes());
         if written > 0 {
-            self.is_torn().store((written < line.len()).into(), Relaxed);
+            self.torn().store((written < line.len()).into(), Relaxed);
         }
         written == line.len()
     }
 }
 
-/// Writes as much as standard error takes now; returns how much that was.
+/// Writes as much as standard error takes now. Returns how many bytes it took.
 fn write(line: &[u8]) -> usize {
     let stderr = rustix::stdio::stderr();
     let Ok(method) = WriteMethod::of(stderr) else { return 0 };
     loop {
         match method.write(stderr, line) {
             Err(Errno::INTR) => {}
-            // An older kernel with a pipe that belongs to another user.
+            // On an older kernel, if standard error is a pipe of another user.
             Err(Errno::OPNOTSUPP) => return WriteMethod::Polled.write(stderr, line).unwrap_or(0),
             written => return written.unwrap_or(0),
         }
@@ -155,15 +155,15 @@ impl Terminal {
     }
 }
 
-/// The time between two messages about the same recurring event.
+/// The shortest time between two messages about the same event.
 const QUIET_MS: u64 = 30_000;
 
-/// Whether to print a message again. `last_ms` is when a process last printed it, or 0; it is set
-/// to `now_ms` if the message is due.
-pub fn is_due(last_ms: &AtomicU64, now_ms: u64) -> bool {
+/// Returns whether to print a message now, and sets `last_ms` to `now_ms` if so. `last_ms` is when
+/// a process last printed the message, or 0.
+pub fn note_if_due(last_ms: &AtomicU64, now_ms: u64) -> bool {
     let last = last_ms.load(Relaxed);
-    let is_quiet = last != 0 && now_ms < last + QUIET_MS;
-    !is_quiet && last_ms.compare_exchange(last, now_ms.max(1), Relaxed, Relaxed).is_ok()
+    let is_recent = last != 0 && now_ms < last + QUIET_MS;
+    !is_recent && last_ms.compare_exchange(last, now_ms.max(1), Relaxed, Relaxed).is_ok()
 }
 
 /// [`say`](crate::diagnostics::say()) with a format.

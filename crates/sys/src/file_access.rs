@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, AtFlags, CWD};
 
-/// The most links that the kernel follows on the way to a file (path_resolution(7)).
-const MOST_LINKS: usize = 40;
+/// The maximum number of links that the kernel follows on the way to a file (path_resolution(7)).
+const MAX_LINKS: usize = 40;
 
 /// The types (statfs(2)) of proc, sysfs, cgroup and cgroup2. No file can be created there, whatever
 /// the mode of the folder says.
@@ -20,7 +20,7 @@ const KERNEL_FILE_SYSTEMS: [u64; 4] = [0x9fa0, 0x6265_6572, 0x0027_e0eb, 0x6367_
 ///
 /// # Errors
 ///
-/// The user has no such right, or the file does not exist.
+/// The user lacks one of the rights, or the file does not exist.
 pub fn check(path: &Path, access: Access) -> io::Result<()> {
     Ok(rustix::fs::accessat(CWD, path, access, AtFlags::EACCESS)?)
 }
@@ -29,8 +29,8 @@ pub fn check(path: &Path, access: Access) -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// It is not a folder, or this process has no right to create files there.
-pub fn can_create_in(folder: &Path) -> io::Result<()> {
+/// `folder` is not a folder, or this process has no right to create files in it.
+pub fn check_can_create_in(folder: &Path) -> io::Result<()> {
     if !std::fs::metadata(folder)?.is_dir() {
         return Err(ErrorKind::NotADirectory.into());
     }
@@ -44,8 +44,8 @@ pub fn can_create_in(folder: &Path) -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// As for [`can_create_in`]; or the name is that of a folder.
-pub fn can_create(file: &Path) -> io::Result<()> {
+/// Those of [`check_can_create_in`]; or `file` names a folder.
+pub fn check_can_create(file: &Path) -> io::Result<()> {
     let file = resolve_links(file);
     if file.symlink_metadata().is_ok_and(|found| found.is_symlink()) {
         return Err(io::Error::from_raw_os_error(libc::ELOOP));
@@ -58,17 +58,17 @@ pub fn can_create(file: &Path) -> io::Result<()> {
     };
     match name {
         b"" | b"." | b".." => Err(ErrorKind::IsADirectory.into()),
-        _ => can_create_in(Path::new(OsStr::from_bytes(folder))),
+        _ => check_can_create_in(Path::new(OsStr::from_bytes(folder))),
     }
 }
 
-/// Checks whether a folder, and missing folders above it, could be created. Returns true if the
-/// folder exists already.
+/// Checks that a folder exists or could be created, with missing folders above it. Returns whether
+/// it exists.
 ///
 /// # Errors
 ///
-/// Another file has its name, or this process has no right to create it.
-pub fn can_create_folder(folder: &Path) -> io::Result<bool> {
+/// A file of another kind has its name, or this process has no right to create it.
+pub fn check_folder(folder: &Path) -> io::Result<bool> {
     for ancestor in folder.ancestors() {
         match std::fs::metadata(ancestor) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -79,7 +79,7 @@ pub fn can_create_folder(folder: &Path) -> io::Result<bool> {
             Err(error) => return Err(error),
             Ok(found) if !found.is_dir() => return Err(ErrorKind::NotADirectory.into()),
             Ok(_) if ancestor == folder => return Ok(true),
-            Ok(_) => return can_create_in(ancestor).map(|()| false),
+            Ok(_) => return check_can_create_in(ancestor).map(|()| false),
         }
     }
     Err(ErrorKind::NotFound.into())
@@ -88,7 +88,7 @@ pub fn can_create_folder(folder: &Path) -> io::Result<bool> {
 /// The path to which a chain of links leads. The file there need not exist.
 pub fn resolve_links(file: &Path) -> PathBuf {
     let mut file = file.to_path_buf();
-    for _ in 0..MOST_LINKS {
+    for _ in 0..MAX_LINKS {
         let Ok(target) = std::fs::read_link(&file) else { break };
         file = file.parent().map_or(target.clone(), |folder| folder.join(&target));
     }
@@ -111,7 +111,7 @@ mod tests {
         symlink("/nowhere/at/all", path("to-nowhere")).unwrap();
         symlink("loop", path("loop")).unwrap();
         for name in ["new", "to-made", "to-link", "to-nowhere", "loop", "no/new", "file/new"] {
-            let expected = can_create(&path(name)).is_ok();
+            let expected = check_can_create(&path(name)).is_ok();
             let made = fs::File::create_new(resolve_links(&path(name))).map(drop).is_ok();
             assert_eq!(made, expected, "{name}");
             let _ = fs::remove_file(path("made"));
@@ -119,9 +119,9 @@ mod tests {
         for (name, expected) in
             [(".", Some(true)), ("a/b", Some(false)), ("file/a", None), ("to-nowhere/a", None)]
         {
-            assert_eq!(can_create_folder(&path(name)).ok(), expected, "{name}");
+            assert_eq!(check_folder(&path(name)).ok(), expected, "{name}");
         }
-        assert!(can_create(Path::new("/proc/new")).is_err());
-        assert!(can_create(&path("new/")).is_err());
+        assert!(check_can_create(Path::new("/proc/new")).is_err());
+        assert!(check_can_create(&path("new/")).is_err());
     }
 }

@@ -19,7 +19,7 @@ pub fn wait(number: &AtomicU64, expected: u32, time: Duration) {
 /// Wakes one process or thread that waits for `number` to change.
 pub fn wake_one(number: &AtomicU64) {
     let futex = lower_half(number);
-    // SAFETY: the kernel takes the pointer for a name and does not follow it.
+    // SAFETY: the kernel only compares the address with those that processes wait at.
     unsafe { libc::syscall(libc::SYS_futex, futex, libc::FUTEX_WAKE, 1) };
 }
 
@@ -48,7 +48,7 @@ mod tests {
                 wake_one(&number);
             }
         });
-        // A number that has changed already is not waited for.
+        // If the number has changed already, this returns at once.
         wait(&number, 7, Duration::MAX);
     }
 }

@@ -1,4 +1,5 @@
-//! Descriptors that were passed to this process, and those that it passes to the next program.
+//! Descriptors that were passed to this process, and descriptors that it passes to the next
+//! program.
 
 use std::io;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
@@ -9,19 +10,20 @@ use rustix::process::{Resource, getrlimit};
 
 use super::check;
 
-/// The inherited descriptors that were not taken yet.
+/// The numbers of the inherited descriptors that were not taken yet.
 static PASSED: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());
 
-/// Descriptors from this number on are not looked for.
-const MOST_NUMBERS: u64 = 64 * 1024;
+/// Only descriptors below this number are looked for.
+const MAX_DESCRIPTORS: u64 = 64 * 1024;
 
 /// Notes which descriptors this process inherited when it executed its program: those without
-/// `FD_CLOEXEC`, which this program sets on everything that it opens. Only the first call notes
-/// anything, and [`take`] finds nothing before it.
+/// `FD_CLOEXEC`, which this program sets on everything that it opens. Only the first call has an
+/// effect. Before it, [`take`] finds nothing.
 pub fn find() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let end = getrlimit(Resource::Nofile).current.unwrap_or(MOST_NUMBERS).min(MOST_NUMBERS);
+        let end =
+            getrlimit(Resource::Nofile).current.unwrap_or(MAX_DESCRIPTORS).min(MAX_DESCRIPTORS);
         // The first three belong to the standard library.
         let passed = (3..end as RawFd).filter(|number| is_passed(*number));
         PASSED.lock().unwrap_or_else(PoisonError::into_inner).extend(passed);
@@ -38,7 +40,7 @@ fn is_passed(number: RawFd) -> bool {
 ///
 /// # Errors
 ///
-/// `EBADF`: none of that number was passed, or it was taken already.
+/// `EBADF`: no descriptor with this number was passed, or it was taken already.
 pub fn take(number: RawFd) -> io::Result<OwnedFd> {
     let mut passed = PASSED.lock().unwrap_or_else(PoisonError::into_inner);
     let index = passed.iter().position(|passed| *passed == number).ok_or(Errno::BADF)?;
@@ -68,8 +70,8 @@ mod tests {
     #[test]
     fn a_descriptor_that_this_program_opened_cannot_be_taken() {
         find();
-        let ours = std::fs::File::open("/dev/null").unwrap();
-        for number in [ours.as_raw_fd(), 2, -1, 1_000_000] {
+        let own = std::fs::File::open("/dev/null").unwrap();
+        for number in [own.as_raw_fd(), 2, -1, 1_000_000] {
             assert_eq!(take(number).unwrap_err().raw_os_error(), Some(libc::EBADF), "{number}");
         }
     }

@@ -1,5 +1,5 @@
-//! The kernel facilities that ZeroHTTPd needs and no safe library wraps: its only `unsafe` code,
-//! and the only caller of `libc`.
+//! The kernel facilities that ZeroHTTPd needs and no safe library wraps: the program's only
+//! `unsafe` code, and the only caller of `libc`.
 //!
 //! Each facility has a small file, named after its manual page; descriptors go in and out as owned
 //! or borrowed ones. Everything else that the program asks of the kernel goes through `rustix`,

@@ -46,14 +46,14 @@ impl WriteMethod {
     ///
     /// # Errors
     ///
-    /// `AGAIN` if there is no room; `OPNOTSUPP` if the kernel has no `RWF_NOWAIT` for pipes; others
-    /// of the system call.
+    /// `AGAIN` if there is no room; `OPNOTSUPP` if the kernel has no `RWF_NOWAIT` for pipes; other
+    /// errors of the system call.
     pub fn write(self, file: impl AsFd, bytes: &[u8]) -> Result<usize, Errno> {
         match self {
             WriteMethod::Write => rustix::io::write(file, bytes),
             WriteMethod::Send => net::send(file, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
             WriteMethod::NoWait => {
-                // The file's current position; a pipe has no other.
+                // The current position, the only one that a pipe has.
                 const HERE: u64 = u64::MAX;
                 let bytes = [IoSlice::new(bytes)];
                 rustix::io::pwritev2(file, &bytes, HERE, ReadWriteFlags::NOWAIT)
@@ -66,9 +66,9 @@ impl WriteMethod {
     }
 }
 
-/// Opens a terminal or a pipe anew, so that writing to it does not wait and processes that share
-/// `file` are not affected. None for other files: a regular file has no reader to wait for, and its
-/// position must stay shared; a socket can't be opened.
+/// Opens a terminal or a pipe anew, so that writes do not wait and processes that share `file` are
+/// not affected. `None` for other files: a regular file has no reader to wait for, and its position
+/// must stay shared; a socket can't be opened.
 ///
 /// # Errors
 ///
@@ -80,12 +80,12 @@ pub fn reopened(file: BorrowedFd<'_>, path: &str) -> Result<Option<OwnedFd>, Err
     };
     match FileType::from_raw_mode(rustix::fs::fstat(file)?.st_mode) {
         FileType::Fifo => open(path).map(Some),
-        // Another user's terminal can be opened only as `/dev/tty`, the name that each process has
-        // for its own.
+        // Another user's terminal can be opened only as `/dev/tty`, which in each process names its
+        // own terminal.
         FileType::CharacterDevice => open(path).map(Some).or_else(|errno| {
             let own = open("/dev/tty").map_err(|_| errno)?;
-            // `/dev/tty` is `file` if that is the terminal of this session.
-            if session::is_of_terminal(file) { Ok(Some(own)) } else { Err(errno) }
+            // `/dev/tty` is `file` if `file` is the terminal of this session.
+            if session::is_controlled_by(file) { Ok(Some(own)) } else { Err(errno) }
         }),
         _ => Ok(None),
     }

@@ -16,7 +16,7 @@ impl PollEntry {
         PollEntry(libc::pollfd { fd: fd.as_raw_fd(), events: events.bits() as i16, revents: 0 })
     }
 
-    /// The number of its descriptor.
+    /// The number of the descriptor.
     pub fn number(&self) -> RawFd {
         self.0.fd
     }
@@ -37,8 +37,8 @@ pub fn poll(list: &mut [PollEntry], timeout: Option<&Timespec>) -> Result<usize,
     let timeout = timeout.map(|it| libc::timespec { tv_sec: it.tv_sec, tv_nsec: it.tv_nsec });
     let timeout = timeout.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
     let (first, count) = (list.as_mut_ptr().cast::<libc::pollfd>(), list.len() as libc::nfds_t);
-    // SAFETY: the list has that many entries, each of them laid out as the kernel's; time-out and
-    // mask are null or valid through the call.
+    // SAFETY: the list has that many entries, each laid out like the kernel's; time-out and mask
+    // are null or valid through the call.
     let ready = unsafe { libc::ppoll(first, count, timeout, std::ptr::null()) };
     usize::try_from(ready).map_err(|_| {
         let error = std::io::Error::last_os_error();

@@ -12,8 +12,8 @@ use crate::fork::require_one_thread;
 /// The prefix of each title.
 const PREFIX: &str = "zerohttpd: ";
 
-/// The most bytes of a title, with the NUL at its end. If the arguments take less, titles also use
-/// the beginning of the environment, which follows them in memory.
+/// The size of a title in bytes, with the NUL at its end. If the arguments take less, titles also
+/// use the beginning of the environment, which follows them in memory.
 const ROOM: usize = 96;
 
 // SAFETY: the C library has a variable of this type and name.
@@ -26,20 +26,20 @@ unsafe extern "C" {
 static AREA: OnceLock<&'static [AtomicU8]> = OnceLock::new();
 
 /// Makes room for titles, if the process has one thread: copies the arguments and the environment
-/// to other memory, where the program reads them from then on. If /proc does not tell their
-/// addresses, ps(1) goes on to show the command line.
+/// to other memory, and makes the program read them there. If /proc does not show their addresses,
+/// ps(1) continues to show the command line.
 pub fn make_room() {
     if AREA.get().is_none()
         && require_one_thread().is_ok()
-        && let Some(area) = clear()
+        && let Some(area) = clear_area()
     {
         let _ = AREA.set(area);
     }
 }
 
-/// Makes ps(1) show this title after the name of the program. A title that is too long is cut. This
-/// makes no system call, so a child that serves one client can afford it. Children inherit the
-/// room.
+/// Makes ps(1) show this title after the name of the program. A title that is too long is cut. No
+/// system call is made, so a child that serves one client can afford it. Children inherit the room
+/// for titles.
 pub fn set(title: &str) {
     let Some(area) = AREA.get() else { return };
     let text = PREFIX.bytes().chain(title.bytes()).take(area.len().saturating_sub(1));
@@ -48,11 +48,11 @@ pub fn set(title: &str) {
     }
 }
 
-fn clear() -> Option<&'static [AtomicU8]> {
+fn clear_area() -> Option<&'static [AtomicU8]> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
     let (_, fields) = stat.rsplit_once(") ")?;
     let fields: Vec<_> = fields.split_whitespace().collect();
-    // The state, which follows the name, is the third field.
+    // The first of `fields` is the third field of the file: the state, which follows the name.
     let field = |number: usize| fields.get(number - 3)?.parse::<usize>().ok();
     let (stack, arguments) = (field(28)?, field(48)?..field(49)?);
     let environment = field(50)?..field(51)?;
@@ -69,7 +69,7 @@ fn clear() -> Option<&'static [AtomicU8]> {
     let list = std::ptr::with_exposed_provenance_mut::<*mut c_char>(stack + size_of::<usize>());
     // SAFETY: a program starts with its stack pointing at the number of its arguments, and the list
     // of them behind that (the ABI's process initialization; `start_stack` in proc_pid_stat(5)).
-    // Nothing else reads or writes either list meanwhile, as there is one thread. The area is
+    // Nothing else reads or writes either list meanwhile, because there is one thread. The area is
     // memory of this process that stays mapped, and nothing but titles is in it from here on.
     unsafe {
         if *count != std::env::args_os().len() || (*list).addr() != arguments.start {
@@ -81,11 +81,12 @@ fn clear() -> Option<&'static [AtomicU8]> {
     }
 }
 
-/// Moves strings that begin within an area elsewhere, and clears their old places.
+/// Copies each string that begins within an area to other memory, and clears the original.
 ///
 /// # Safety
 ///
-/// The list is one of C strings with a null pointer at its end; nothing else uses it or the area.
+/// `list` has pointers to C strings and a null pointer at its end. Nothing else uses the list or
+/// the area.
 unsafe fn move_away(list: *mut *mut c_char, area: &Range<usize>) {
     let mut entry = list;
     // SAFETY: as the caller promises.

@@ -10,7 +10,7 @@ pub fn is_ready(descriptor: BorrowedFd<'_>, flags: PollFlags) -> bool {
     poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
 }
 
-/// A time-out of that many milliseconds.
+/// A time-out of `ms` milliseconds.
 pub fn timespec(ms: u64) -> Timespec {
     Timespec { tv_sec: (ms / 1000) as i64, tv_nsec: (ms % 1000 * 1_000_000) as i64 }
 }

@@ -6,16 +6,17 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use rustix::process::Pid;
 
-/// The leader of this process's session; none if it is in another namespace.
+/// The leader of this process's session; `None` if it is in another namespace.
 pub fn leader() -> Option<Pid> {
-    // SAFETY: it takes and returns numbers; 0 is the calling process.
+    // SAFETY: getsid(2) takes and returns numbers; 0 is the calling process.
     Pid::from_raw(unsafe { libc::getsid(0) }.max(0))
 }
 
-/// Whether this is the controlling terminal of the process's session.
-pub fn is_of_terminal(terminal: BorrowedFd<'_>) -> bool {
-    // SAFETY: it takes and returns numbers, and the descriptor is open as long as it is borrowed.
-    let its = unsafe { libc::tcgetsid(terminal.as_raw_fd()) };
+/// Whether `terminal` is the controlling terminal of this process's session.
+pub fn is_controlled_by(terminal: BorrowedFd<'_>) -> bool {
+    // SAFETY: tcgetsid(3) takes and returns numbers, and the descriptor is open as long as it is
+    // borrowed.
+    let session = unsafe { libc::tcgetsid(terminal.as_raw_fd()) };
     // SAFETY: as above.
-    its != -1 && its == unsafe { libc::getsid(0) }
+    session != -1 && session == unsafe { libc::getsid(0) }
 }

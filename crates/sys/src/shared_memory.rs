@@ -1,5 +1,5 @@
-//! mmap(2): memory that a process shares with its children, and, by its file, with the program that
-//! is executed in its place.
+//! mmap(2): memory that a process shares with its children, and also, through a file descriptor,
+//! with the program that replaces it in execve(2).
 
 use std::io;
 use std::ops::Deref;
@@ -19,7 +19,7 @@ pub struct Shared {
     count: usize,
 }
 
-/// A mapping with numbers, unmapped when the last of them is dropped.
+/// A mapping with numbers, unmapped when the last [`Shared`] in it is dropped.
 struct Mapping {
     start: *mut AtomicU64,
     count: usize,
@@ -31,16 +31,17 @@ struct Mapping {
 struct Rest {
     mapping: Arc<Mapping>,
     first: usize,
-    /// The process that made it. A child must not use the rest, since its parent also can.
+    /// The process that made the mapping. A child must not use the rest, because its parent can
+    /// too.
     owner: Pid,
 }
 
 static REST: Mutex<Option<Rest>> = Mutex::new(None);
 
-/// The size of a mapping, in numbers. A page of it takes memory only once it is touched.
+/// The size of a mapping, in numbers. Each of its pages takes memory only once it is touched.
 const MAPPING_NUMBERS: usize = 64 * 1024;
 
-/// The size of a cache line, in numbers. Each [`Shared`] starts at a new one.
+/// The size of a cache line, in numbers. Each [`Shared`] starts at a new line.
 const LINE_NUMBERS: usize = 64 / size_of::<AtomicU64>();
 
 impl Shared {
@@ -65,7 +66,8 @@ impl Shared {
         Ok(Shared { mapping, first, count })
     }
 
-    /// Maps `count` numbers of another program from its memory's `file`, from index `first` on.
+    /// Maps the shared memory of another program: `count` numbers of its `file`, from index `first`
+    /// on.
     ///
     /// # Errors
     ///
@@ -101,13 +103,13 @@ impl Deref for Shared {
     type Target = [AtomicU64];
 
     fn deref(&self) -> &[AtomicU64] {
-        // SAFETY: they lie within the mapping, which is page-aligned and lives as long as `self`.
-        // Zero bytes are valid numbers, and any process may change atomic ones.
+        // SAFETY: the numbers lie within the mapping, which is page-aligned and lives as long as
+        // `self`. Zero bytes are valid numbers, and any process may change atomic ones.
         unsafe { std::slice::from_raw_parts(self.mapping.start.add(self.first), self.count) }
     }
 }
 
-// SAFETY: it is memory for atomic numbers, which any thread may read and change at any time.
+// SAFETY: a mapping is memory for atomic numbers, which any thread may read and change at any time.
 unsafe impl Send for Mapping {}
 // SAFETY: likewise.
 unsafe impl Sync for Mapping {}
@@ -122,8 +124,8 @@ impl Mapping {
     fn of(file: OwnedFd, count: usize) -> io::Result<Arc<Mapping>> {
         let size = count * size_of::<AtomicU64>();
         let protection = ProtFlags::READ | ProtFlags::WRITE;
-        // SAFETY: a new mapping touches no other memory, and the file is at least `size` long. It
-        // was made by memfd_create(2), and no process makes it shorter.
+        // SAFETY: a new mapping touches no other memory, and the file is at least `size` long. The
+        // file was made by memfd_create(2), and no process makes it shorter.
         let start =
             unsafe { mmap(ptr::null_mut(), size, protection, MapFlags::SHARED, file.as_fd(), 0)? };
         Ok(Arc::new(Mapping { start: start.cast::<AtomicU64>(), count, file }))
@@ -133,8 +135,8 @@ impl Mapping {
 impl Drop for Mapping {
     fn drop(&mut self) {
         let size = self.count * size_of::<AtomicU64>();
-        // SAFETY: it is our mapping, whole, and no reference to it is left. Those of
-        // other processes are their own.
+        // SAFETY: it is the whole of our mapping, and no reference to it is left. The mappings of
+        // other processes are separate.
         let _ = unsafe { munmap(self.start.cast(), size) };
     }
 }
@@ -156,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn another_program_finds_the_same_numbers_by_their_file() {
+    fn another_program_maps_the_same_numbers_from_their_file() {
         let numbers = Shared::new(20).unwrap();
         numbers[3].store(7, Relaxed);
         let (file, first) = numbers.file().unwrap();
@@ -173,7 +175,7 @@ mod tests {
             let numbers = Shared::new(count).unwrap();
             let untouched = |number: &AtomicU64| number.swap(1, Relaxed) == 0;
             assert!(numbers.iter().all(untouched), "{count}");
-            // Every other allocation stays.
+            // Every other allocation is kept.
             if count % 2 == 0 {
                 numbers.leak();
             }

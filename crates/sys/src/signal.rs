@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal};
 use super::check;
 
 /// Signals that only the supervisor acts on. Other processes get them too: from a terminal, which
-/// signals all processes, or from a user who picks the wrong one.
+/// signals all processes, or from a user who picks the wrong process.
 pub const MEANT_FOR_SUPERVISOR: &[Signal] =
     &[Signal::TERM, Signal::QUIT, Signal::INT, Signal::HUP, Signal::USR1, Signal::USR2];
 
@@ -28,7 +28,7 @@ fn handle(signal: Signal, handler: libc::sighandler_t) {
     // SAFETY: all zeroes are a valid sigaction: no flags (so no SA_RESTART) and an empty mask.
     let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
     action.sa_sigaction = handler;
-    // SAFETY: the handler is one of the above, which are the kernel's; the pointers are valid.
+    // SAFETY: the handler is one of the two above, which are the kernel's; the pointers are valid.
     unsafe { libc::sigaction(signal.as_raw(), &raw const action, std::ptr::null_mut()) };
 }
 

@@ -1,4 +1,4 @@
-//! `IP_BIND_ADDRESS_NO_PORT` of ip(7): a client that chooses the address it connects from.
+//! `IP_BIND_ADDRESS_NO_PORT` of ip(7): a client that chooses its source address.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};

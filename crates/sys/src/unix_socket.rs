@@ -1,8 +1,8 @@
 //! Stream sockets with a name in the file system, unix(7), for paths of any length.
 //!
-//! A `sockaddr_un` holds 108 bytes of path, and the path of a state directory can be longer. Such a
-//! socket is addressed through a descriptor of its folder: `/proc/self/fd/N/name`. Only the name
-//! itself then has to be short.
+//! A `sockaddr_un` holds 108 bytes of path, and the path of a state directory can be longer. A
+//! socket with a longer path is addressed through a descriptor of its folder:
+//! `/proc/self/fd/N/name`. Then only the name itself has to be short.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -12,12 +12,12 @@ use rustix::fs::{self, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
-/// A socket that listens at `path` and to which only this user can connect. It does not block,
-/// since a client can leave between readiness and accept(2).
+/// A socket that listens at `path`, to which only this user can connect. It does not block, because
+/// a client can leave between readiness and accept(2).
 ///
 /// # Errors
 ///
-/// Those of bind(2): `AddrInUse` if there is a file already, even that of an unused socket.
+/// Those of bind(2): `AddrInUse` if `path` exists already, even as the file of an unused socket.
 pub fn listen(path: &Path, backlog: i32) -> io::Result<OwnedFd> {
     let socket = stream(SocketFlags::NONBLOCK)?;
     // bind(2) gives the file the socket's own mode, less the umask, so that no other user can
@@ -32,8 +32,8 @@ pub fn listen(path: &Path, backlog: i32) -> io::Result<OwnedFd> {
 ///
 /// # Errors
 ///
-/// `ENAMETOOLONG`, or those of opening its folder.
-pub fn could_be_named(path: &Path) -> io::Result<()> {
+/// `ENAMETOOLONG`, or the errors of opening its folder.
+pub fn check_name_length(path: &Path) -> io::Result<()> {
     at(path, |_| Ok(()))
 }
 
@@ -42,7 +42,8 @@ pub fn could_be_named(path: &Path) -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// Those of connect(2): `NotFound` without a file, `ConnectionRefused` if no process listens.
+/// Those of connect(2): `NotFound` if `path` does not exist, `ConnectionRefused` if no process
+/// listens.
 pub fn connect(path: &Path, nonblocking: bool) -> io::Result<OwnedFd> {
     let flags = if nonblocking { SocketFlags::NONBLOCK } else { SocketFlags::empty() };
     let socket = stream(flags)?;
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_tell_why_a_socket_cannot_be_used() {
+    fn errors_say_why_a_socket_cannot_be_used() {
         let folder = tempdir().unwrap();
         let path = folder.path().join("s");
         assert_eq!(connect(&path, false).unwrap_err().kind(), ErrorKind::NotFound);

@@ -1,4 +1,4 @@
-//! wait4(2): a child that ended, its status, and the resources that it used.
+//! wait4(2): a child that has ended, its status, and the resources that it has used.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -8,13 +8,13 @@ use rustix::process::Pid;
 
 use super::check;
 
-/// A child that ended.
+/// A child that has ended.
 pub struct Ended {
-    /// Its number.
+    /// Its process id.
     pub pid: Pid,
     /// How it ended.
     pub how: How,
-    /// What it has used, including the children that it has waited for.
+    /// The resources that it has used, and those of the children that it has waited for.
     pub used: ResourceUsage,
 }
 
@@ -47,7 +47,7 @@ impl ResourceUsage {
     }
 }
 
-/// Reaps a child that has ended; none if all children still run.
+/// Reaps a child that has ended. `None` if all children still run.
 ///
 /// # Errors
 ///
@@ -56,7 +56,7 @@ pub fn reap() -> io::Result<Option<Ended>> {
     wait4(libc::WNOHANG)
 }
 
-/// Waits for the next child to end, also after a signal.
+/// Waits for the next child to end, even if a signal interrupts the wait.
 ///
 /// # Errors
 ///
@@ -88,7 +88,7 @@ fn wait4(options: libc::c_int) -> io::Result<Option<Ended>> {
     Ok(Pid::from_raw(pid).map(|pid| Ended { pid, how, used }))
 }
 
-/// What this process itself has used.
+/// The resources that this process itself has used.
 pub fn used_by_self() -> ResourceUsage {
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: the pointer is to memory of its type, which lives through the call.

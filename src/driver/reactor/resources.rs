@@ -223,7 +223,7 @@ impl<'a, P: Poller> Resources<'a, P> {
     fn block(&mut self, key: Key, client: &mut LoopClient<'_>, on: Blocked) {
         client.blocked = on;
         if on != Blocked::Turn {
-            client.guard.waits_for(client.connection.deadline());
+            client.guard.update_gauge(client.connection.deadline());
         }
         let interest = match on {
             Blocked::Read => Interest::Read,

@@ -38,7 +38,7 @@ pub fn open(file: &Path) -> io::Result<OwnedFd> {
 /// Those of `open`.
 pub fn could_open(file: &Path) -> io::Result<()> {
     match kind(file)? {
-        None => file_access::can_create(file),
+        None => file_access::check_can_create(file),
         Some(FileType::Fifo) => file_access::check(file, Access::WRITE_OK),
         Some(_) => Ok(rustix::fs::open(file, FLAGS | OFlags::WRONLY, Mode::empty()).map(drop)?),
     }

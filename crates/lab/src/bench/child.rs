@@ -12,7 +12,7 @@ use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process_group, pidfd_open,
     waitid,
 };
-use zerohttpd_sys::parent::end_with_us;
+use zerohttpd_sys::parent::end_with_this_process;
 
 use crate::host::cores;
 
@@ -35,7 +35,7 @@ impl ChildGroup {
         // In a group of its own, the child gets no signal from Ctrl-C. The laboratory ends it
         // then.
         command.process_group(0);
-        end_with_us(command);
+        end_with_this_process(command);
         let ours = cores::allowed();
         // A child inherits its parent's cores.
         cores::pin_to(None, on);

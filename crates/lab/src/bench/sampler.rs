@@ -251,7 +251,7 @@ fn split_off_store(family: Vec<Process>) -> (Vec<Process>, Vec<Process>) {
 fn resources_of(processes: &[Process]) -> ResourceUse {
     let cpu = |process: &Process| {
         // A process that ended and was not reaped has no clock.
-        let own = cpu_clock::process(process.pid).unwrap_or_default();
+        let own = cpu_clock::time_of_process(process.pid).unwrap_or_default();
         own.max(tick_duration(process.ticks)) + tick_duration(process.childrens_ticks)
     };
     ResourceUse {
