@@ -15,7 +15,7 @@ use crate::store::pipelined::PipelinedConnection;
 /// What a server does as the C programs did; by default, nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ablations {
-    /// The most bytes that one call reads from a client; the C programs read one.
+    /// The maximum number of bytes that one call reads from a client; the C programs read one.
     pub read_bytes: usize,
     /// How many calls send a response.
     pub sends: Sends,

@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     // A send to a client that has closed its connection then fails with EPIPE instead of a signal
     // (send(2)).
     signal::ignore(Signal::PIPE);
-    // A write beyond the file size limit then fails with EFBIG, like one to a full disk.
+    // A write beyond the file size limit then fails with EFBIG, like a write to a full disk.
     signal::ignore(Signal::XFSZ);
     signal::restore(Signal::CHILD);
     let result = match cli::parse() {

@@ -50,7 +50,7 @@ pub struct Options {
     pub log_format: Format,
     /// The file of the log; `None` for standard output.
     pub log_file: Option<PathBuf>,
-    /// How long answers in flight can take after the server was told to stop.
+    /// How long answers in flight can take after a signal to stop.
     pub grace_ms: u64,
     /// The user, and after a colon the group, to switch to once the sockets are bound.
     pub user: Option<String>,

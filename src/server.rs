@@ -1,4 +1,5 @@
-//! A server as its architecture gets it: everything that it needs is open, bound and checked.
+//! A server as its architecture gets it: everything that the server needs is open, bound and
+//! checked.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -52,12 +53,12 @@ pub struct Server {
     pub admission: Arc<Admission>,
     /// Becomes and stays readable when the server is to stop: it wakes every process and thread
     /// that waits.
-    pub stop: Arc<OwnedFd>,
+    pub stop_reader: Arc<OwnedFd>,
     /// Becomes and stays readable when the server is to drain.
-    pub drain: Arc<OwnedFd>,
+    pub drain_reader: Arc<OwnedFd>,
     /// The number of workers in a pool.
     pub workers: usize,
-    /// The most clients that the server has at a time.
+    /// The maximum number of clients that the server has at a time.
     pub max_clients: usize,
 }
 
@@ -83,15 +84,15 @@ impl Server {
         self.phase() == Phase::Stopping
     }
 
-    /// Notes in the scoreboard that the server is to stop, as the stop descriptor is readable.
+    /// Notes in the scoreboard that the server is to stop, because the stop descriptor is readable.
     /// After an upgrade, the new supervisor has another scoreboard, and reaches the servers of the
-    /// old program only by the descriptor.
+    /// old program only through the descriptor.
     pub fn note_stop(&self) {
         self.scoreboard.stop();
     }
 
-    /// Notes in the scoreboard that the server is to drain, as the drain descriptor is readable,
-    /// for the same reason.
+    /// Notes in the scoreboard that the server is to drain, because the drain descriptor is
+    /// readable. The descriptor is needed for the reason in [`note_stop`](Server::note_stop).
     pub fn note_drain(&self) {
         self.scoreboard.supersede(self.generation + 1);
     }
@@ -125,14 +126,14 @@ impl Server {
         Slot::Server(self.index as u32)
     }
 
-    /// Removes a reaped child from the gauges. Clients that it still had count as killed
+    /// Removes a reaped child from the gauges, and counts the clients that it still had as killed
     /// connections.
     pub fn reap(&self, child: Pid) {
         self.scoreboard.reap(child);
     }
 
     /// Reports that accept(2) failed, unless it failed because the socket was shut.
-    pub fn could_not_accept(&self, errno: Errno) {
+    pub fn report_failed_accept(&self, errno: Errno) {
         if self.is_serving() {
             self.complain("accept a client", errno.into());
         }
@@ -149,7 +150,7 @@ impl Server {
 
     /// Waits for 100 ms, or until the server is to stop.
     pub fn pause(&self) {
-        match poll(&mut [PollFd::new(&self.stop, PollFlags::IN)], Some(&PAUSE)) {
+        match poll(&mut [PollFd::new(&self.stop_reader, PollFlags::IN)], Some(&PAUSE)) {
             Ok(1) => self.note_stop(),
             Ok(_) | Err(Errno::INTR) => {}
             // The kernel has no memory for the wait (poll(2)).

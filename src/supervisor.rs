@@ -1,6 +1,6 @@
-//! The supervisor: it owns the listening sockets, starts the other processes, restarts those that
-//! end, acts on signals, and adds up the resources that all of them used. It has one thread and no
-//! clients.
+//! The supervisor: it owns the listening sockets, starts the other processes, restarts them when
+//! they end, acts on signals, and adds up the resources that all of them used. It has one thread
+//! and no clients.
 //!
 //! ```text
 //!   zerohttpd: supervisor
@@ -232,7 +232,7 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Waits for a signal, at most until this time.
+    /// Waits for a signal, until `until_ms` at the latest.
     fn await_signal(&self, until_ms: Option<u64>) {
         let left = |at_ms: u64| timespec(at_ms.saturating_sub(clock::now().ms));
         let timeout = until_ms.map(left);

@@ -24,7 +24,7 @@ use crate::shared::scoreboard::Scoreboard;
 use crate::store::address::Address;
 
 /// At most this many monitors are connected at a time.
-const CLIENTS: usize = 64;
+const MAX_CLIENTS: usize = 64;
 
 /// What the admin servers of all generations have in common.
 pub struct Admin {
@@ -59,12 +59,12 @@ impl Admin {
         })
     }
 
-    /// Builds the admin server of a generation. It never uses the store.
+    /// Builds the admin server of a generation. The admin server never uses `store`.
     pub fn server(
         &self,
         generation: u64,
         store: Address,
-        drain: Arc<OwnedFd>,
+        drain_reader: Arc<OwnedFd>,
     ) -> Result<Server, String> {
         let template = |name| Ok::<_, BadTemplate>(builtin_template(name).to_vec());
         let templates = Templates::load(template).map_err(|error| error.to_string())?;
@@ -87,10 +87,10 @@ impl Admin {
             generation,
             index: 0,
             admission: Arc::new(admission),
-            stop: self.stop_reader.clone(),
-            drain,
+            stop_reader: self.stop_reader.clone(),
+            drain_reader,
             workers: 1,
-            max_clients: CLIENTS,
+            max_clients: MAX_CLIENTS,
         })
     }
 

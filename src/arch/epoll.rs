@@ -104,7 +104,7 @@ fn flags(interest: Interest) -> Flags {
         Interest::Read => Flags::IN,
         Interest::Write => Flags::OUT,
         Interest::ReadWrite => Flags::IN | Flags::OUT,
-        Interest::ReadByOne => Flags::IN | Flags::EXCLUSIVE,
+        Interest::ReadExclusive => Flags::IN | Flags::EXCLUSIVE,
         Interest::Edges => Flags::IN | Flags::OUT | Flags::RDHUP | Flags::ET,
     }
 }

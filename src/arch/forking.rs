@@ -19,7 +19,7 @@
 //!
 //! # What one more client costs
 //!
-//! A fork(2), which copies the page tables, and a process with some hundred KiB of its own.
+//! A fork(2), which copies the page tables, and a process with a few hundred KiB of its own.
 //!
 //! # What breaks it
 //!
@@ -67,7 +67,8 @@ pub fn run(server: &Server) -> io::Result<()> {
     server.site.share_among(CACHE_SHARES);
     let mut children = Children { server, store: SharedPool::new()?, permits: HashMap::new() };
     while server.is_serving() {
-        // Children that have ended are reaped first, since they count against the client's address.
+        // Children that have ended are reaped first, because they count against the client's
+        // address.
         match accept_after(server, server.slot(), || children.reap()) {
             Some(client) => children.serve(client),
             None => children.reap(),

@@ -103,7 +103,7 @@ impl Poller for Poll {
 fn flags(interest: Interest) -> Flags {
     match interest {
         Interest::Errors => Flags::empty(),
-        Interest::Read | Interest::ReadByOne => Flags::IN,
+        Interest::Read | Interest::ReadExclusive => Flags::IN,
         Interest::Write => Flags::OUT,
         Interest::ReadWrite | Interest::Edges => Flags::IN | Flags::OUT,
     }

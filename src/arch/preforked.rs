@@ -23,7 +23,8 @@
 //!
 //! # What breaks it
 //!
-//! As many slow clients as there are children: the size of the pool has to suit the worst of them.
+//! As many slow clients as there are children: the pool has to exceed the most slow clients at one
+//! time.
 //!
 //! # In the C original
 //!

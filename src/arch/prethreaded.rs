@@ -23,8 +23,8 @@
 //!
 //! # What breaks it
 //!
-//! As many slow clients as there are threads. A crash ends all threads, where a pool of processes
-//! loses one.
+//! As many slow clients as there are threads. A crash ends all threads, while a pool of processes
+//! would lose one.
 //!
 //! # In the C original
 //!
@@ -46,7 +46,7 @@ use crate::driver::retry::retry;
 use crate::server::Server;
 use crate::store::pool::{Pool, STORE_CONNECTIONS};
 
-/// A thread uses some 20 KiB of its stack; the rest is address space and costs nothing.
+/// A thread uses about 20 KiB of its stack; the rest is address space and costs nothing.
 const STACK_BYTES: usize = 128 * 1024;
 
 /// Serves until the server is to stop.

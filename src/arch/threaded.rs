@@ -45,7 +45,7 @@ use crate::driver::retry::{Handoff, retry};
 use crate::server::Server;
 use crate::store::pool::{Pool, STORE_CONNECTIONS};
 
-/// A thread uses some 20 KiB of its stack; the rest is address space and costs nothing.
+/// A thread uses about 20 KiB of its stack; the rest is address space and costs nothing.
 const STACK_BYTES: usize = 128 * 1024;
 
 /// Serves until the server is to stop.

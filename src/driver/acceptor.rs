@@ -1,5 +1,5 @@
-//! Accepts and admits clients. It pauses after failures and stops while the server is full. A loop
-//! also accepts for other loops that can't.
+//! Accepts and admits clients. Pauses after failures and while the server is full. A loop also
+//! accepts clients for other loops that can't.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ pub fn accept(server: &Server, slot: Slot) -> Option<Admitted<'_>> {
     accept_after(server, slot, || ())
 }
 
-/// Like [`accept`]. After accept4(2) and before the client is admitted, it calls `make_room`, which
+/// Like [`accept`]. After accept4(2) and before the client is admitted, calls `make_room`, which
 /// releases the permits of clients that have left.
 pub fn accept_after(server: &Server, slot: Slot, make_room: impl FnOnce()) -> Option<Admitted<'_>> {
     let Some(reservation) = server.admission.reserve(slot, server.max_clients) else {
@@ -52,7 +52,7 @@ pub fn accept_after(server: &Server, slot: Slot, make_room: impl FnOnce()) -> Op
         }
         Accepted::None => None,
         Accepted::Failed(errno) => {
-            server.could_not_accept(errno);
+            server.report_failed_accept(errno);
             server.pause();
             None
         }
@@ -94,15 +94,15 @@ pub struct Acceptor<'a> {
     server: &'a Server,
     /// The sockets at which it accepts, its own first.
     accepts_at: Vec<usize>,
-    /// It accepts no more.
+    /// Whether it accepts no more clients.
     is_closed: bool,
-    /// No accept before this time, as accept(2) has failed.
+    /// No client is accepted before this time, because accept(2) has failed.
     paused_until_ms: u64,
-    /// No accept before this time, as all loops together have reached the limit.
+    /// No client is accepted before this time, because all loops together have reached the limit.
     full_until_ms: u64,
     /// When to check again which loops can't accept; `None` while all can.
     next_check_ms: Option<u64>,
-    /// Whether this loop has told the others that it can't accept.
+    /// Whether this loop has reported to the others that it can't accept.
     has_reported_full: bool,
 }
 
@@ -148,14 +148,14 @@ impl<'a> Acceptor<'a> {
             Accepted::Client(stream) => Some(admit(server, reservation, stream)),
             Accepted::None => None,
             Accepted::Failed(errno) => {
-                server.could_not_accept(errno);
+                server.report_failed_accept(errno);
                 self.paused_until_ms = now_ms + FAILED_RETRY_MS;
                 None
             }
         }
     }
 
-    /// Accepts no more, as the server drains or stops.
+    /// Accepts no more clients, because the server drains or stops.
     pub fn close(&mut self) {
         self.is_closed = true;
     }
@@ -177,7 +177,7 @@ impl<'a> Acceptor<'a> {
     }
 
     /// Sockets of other loops at which this loop tries to accept now without an event. A client
-    /// wakes only one loop (`EPOLLEXCLUSIVE`), and that loop can have had no room for it.
+    /// wakes only one loop (`EPOLLEXCLUSIVE`), and that loop may have had no room for it.
     pub fn listeners_to_try(&self, now_ms: u64) -> Vec<usize> {
         match self.next_check_ms.is_some_and(|at_ms| at_ms <= now_ms) {
             true => self.accepts_at[1..].to_vec(),
@@ -185,8 +185,8 @@ impl<'a> Acceptor<'a> {
         }
     }
 
-    /// Tells the other loops whether this one can accept, and finds out which others can't. The
-    /// loop calls it at the end of each turn.
+    /// Reports to the other loops whether this one can accept, and finds out which others can't.
+    /// The loop calls it at the end of each turn.
     pub fn exchange_overload(&mut self, now_ms: u64) {
         let overload = &self.server.admission.overload;
         let is_full = self.clients() >= self.server.max_clients || self.paused_until_ms > now_ms;

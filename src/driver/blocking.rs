@@ -1,6 +1,6 @@
 //! The driver of the architectures in which a process or thread has one client and waits for it.
 //!
-//! It performs one want after the other, and waits until each is done.
+//! Performs one want after the other, and waits until each is done.
 //!
 //! ```text
 //!   accept ──► poll the connection ──► read, open, ask or send ──┐
@@ -178,8 +178,8 @@ impl<'a> BlockingWorker<'a> {
     fn wait_to_read(&mut self, client: &mut BlockingClient<'_>) -> bool {
         self.log.flush();
         let connection = &mut client.connection;
-        let idle = connection.is_idle();
-        if idle && self.server.is_stopping() {
+        let is_idle = connection.is_idle();
+        if is_idle && self.server.is_stopping() {
             connection.close_when_idle();
             return false;
         }
@@ -195,13 +195,13 @@ impl<'a> BlockingWorker<'a> {
         let checks_pool = can_be_closed && self.is_pooled;
         let left_ms = left_ms(connection);
         let wait_ms = if checks_pool { left_ms.min(IDLE_IN_FULL_POOL_MS) } else { left_ms };
-        // The stop descriptor is watched for idle clients only: the rest of a request that has
-        // begun is still waited for.
+        // The stop descriptor is watched only for idle clients: a request that has begun can still
+        // be completed.
         let fds = &mut [
             PollFd::new(&client.stream, PollFlags::IN),
-            PollFd::new(&self.server.stop, PollFlags::IN),
+            PollFd::new(&self.server.stop_reader, PollFlags::IN),
         ];
-        let fds = if idle { &mut fds[..] } else { &mut fds[..1] };
+        let fds = if is_idle { &mut fds[..] } else { &mut fds[..1] };
         client.guard.update_gauge(connection.deadline());
         match poll(fds, Some(&timespec(wait_ms))) {
             Ok(0) if checks_pool && self.is_pool_overloaded() => {
@@ -211,7 +211,7 @@ impl<'a> BlockingWorker<'a> {
                 }
                 return false;
             }
-            Ok(1..) if idle && !fds[1].revents().is_empty() => self.server.note_stop(),
+            Ok(1..) if is_idle && !fds[1].revents().is_empty() => self.server.note_stop(),
             // The kernel has no memory for the wait (poll(2)).
             Err(errno) if errno != Errno::INTR => self.server.pause(),
             _ => {}
@@ -258,9 +258,9 @@ fn is_kept_alive(connection: &Connection<App, Asset>) -> bool {
     connection.is_idle() && connection.deadline().is_some_and(|d| d.on == Timeout::KeepAlive)
 }
 
-/// Serves a client in a child process and ends the process, also if a bug panics. Unwinding further
-/// would drop the child's copies of its parent's values, and so release what the parent still
-/// holds.
+/// Serves a client in a child process and ends the process, even if a bug causes a panic. Unwinding
+/// further would drop the child's copies of its parent's values, which would release what the
+/// parent still holds.
 pub fn serve_and_exit(server: &Server, source: impl ConnectionSource, client: Admitted<'_>) -> ! {
     let serve = || BlockingWorker::new(server, server.slot(), source).serve(client);
     exit(match catch_unwind(AssertUnwindSafe(serve)) {

@@ -20,7 +20,7 @@ pub enum Blocked {
     Write,
     /// The store's reply.
     Store,
-    /// The loop's next turn, as the client has had its share of this turn.
+    /// The loop's next turn, because the client has had its share of this turn.
     Turn,
 }
 
@@ -36,14 +36,15 @@ pub struct LoopClient<'a> {
     pub outgoing: Option<Box<Outgoing>>,
     /// What it waits for.
     pub blocked: Blocked,
-    /// The socket can have something to read: it was reported, and no read has emptied it since.
+    /// Whether the socket can have something to read: that was reported, and no read has emptied
+    /// the socket since.
     pub has_input: bool,
-    /// The client has stopped sending. What it sent before can still be unread.
+    /// Whether the client has stopped sending. What it sent before can still be unread.
     pub is_ended: bool,
-    /// It is in the ready queue.
+    /// Whether it is in the ready queue.
     pub is_queued: bool,
     /// The interest with which the poller watches its socket; `None` if it does not. An
-    /// edge-triggered poller reports everything, whatever stands here.
+    /// edge-triggered poller reports everything, whatever the interest.
     pub watched: Option<Interest>,
     /// When its timer fires; 0 for none. Its later timers in the loop's [`Timers`] are ignored.
     ///
@@ -65,7 +66,7 @@ impl<'a> Connections<'a> {
         self.slab.is_empty()
     }
 
-    /// Adds a client. The loop tries to read from it at once, since most clients have sent their
+    /// Adds a client. The loop tries to read from it at once, because most clients have sent their
     /// request already.
     pub fn insert(&mut self, stream: Stream, guard: ConnectionGuard<'a>) -> Key {
         let generation = self.next_generation;

@@ -34,7 +34,7 @@ pub trait Poller: Sized {
     /// `ENOMEM`.
     fn modify(&mut self, fd: BorrowedFd<'_>, token: Token, interest: Interest) -> io::Result<()>;
 
-    /// Stops watching a descriptor of the list that stays open.
+    /// Stops watching a descriptor that stays open.
     fn remove(&mut self, fd: BorrowedFd<'_>, token: Token) {
         self.closed(fd.as_raw_fd(), token);
     }
@@ -60,11 +60,11 @@ pub enum Interest {
     Read,
     /// Room to write.
     Write,
-    /// Both.
+    /// Something to read, or room to write.
     ReadWrite,
-    /// Something to read, reported to one of the processes that watch the descriptor, where the
-    /// kernel can do that.
-    ReadByOne,
+    /// Something to read. If the kernel can do that, it wakes only one of the processes that watch
+    /// the descriptor.
+    ReadExclusive,
     /// Everything, reported once for each change (edge-triggered).
     Edges,
 }
@@ -118,7 +118,7 @@ pub struct Key {
     pub generation: u32,
 }
 
-/// In a token that stands for no client, this many bits are its number.
+/// How many bits hold the number in a token that stands for no client.
 const NUMBER_BITS: u32 = 28;
 
 impl Token {

@@ -97,7 +97,7 @@ impl<P: Poller> Reactor<'_, P> {
         for listener in self.resources.acceptor.listeners_to_try(self.resources.now.ms) {
             self.accept(listener);
         }
-        // Only after the events: if a client has woken this loop alone, it still accepts the
+        // This comes after the events: a loop that a client has woken alone still accepts the
         // client.
         self.notice_phase();
         self.serve_queue();
@@ -107,7 +107,7 @@ impl<P: Poller> Reactor<'_, P> {
         self.resources.flush_log();
         match self.resources.watch() {
             Ok(()) => self.resources.timeout_ms().map(timespec),
-            // The kernel has no memory to watch the listener or the store with (epoll_ctl(2)).
+            // The kernel has no memory to watch another descriptor (epoll_ctl(2)).
             Err(error) => {
                 self.resources.server.complain("watch a socket", error);
                 let timeout_ms = self.resources.timeout_ms().unwrap_or(RETRY_MS);
@@ -116,7 +116,8 @@ impl<P: Poller> Reactor<'_, P> {
         }
     }
 
-    /// If the server has begun to drain or to stop, closes the acceptor and tells the clients.
+    /// If the server has begun to drain or to stop, closes the acceptor and tells the clients'
+    /// connections.
     fn notice_phase(&mut self) {
         let phase = self.resources.server.phase();
         if phase == self.resources.phase {
@@ -146,7 +147,7 @@ impl<P: Poller> Reactor<'_, P> {
         }
     }
 
-    /// Reports an event to a client, and performs what it wants then until it would block. A bug
+    /// Reports an event to a client, and then performs what it wants until it would block. A bug
     /// that panics ends the client's connection, and the loop goes on.
     fn advance(&mut self, key: Key, report: impl FnOnce(&mut LoopClient<'_>)) {
         let Some(client) = self.connections.get_mut(key) else { return };

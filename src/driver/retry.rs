@@ -1,4 +1,4 @@
-//! Trying again while the machine is short of processes, threads or memory.
+//! Repeats what fails while the machine is short of processes, threads or memory.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,8 +8,8 @@ use crate::server::Server;
 /// Repeats an attempt until it succeeds, with a pause after each failure. `None` if the server
 /// stops first. `what` completes the message "can't ... just now".
 ///
-/// It also repeats while the server drains. The client has been accepted, and closing its
-/// connection with the request unread would reset it.
+/// Attempts go on while the server drains: the client was accepted, and closing its connection with
+/// the request unread would reset the connection.
 pub fn retry<T>(
     server: &Server,
     what: &str,

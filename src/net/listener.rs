@@ -29,7 +29,7 @@ pub enum Sharing {
 pub struct Listener {
     socket: OwnedFd,
     /// Whether no other program listens on the socket.
-    is_ours: bool,
+    is_own: bool,
 }
 
 /// The result of accept(2).
@@ -43,7 +43,7 @@ pub enum Accepted {
     Failed(Errno),
 }
 
-/// A worker that blocks in accept wakes up this often to see whether it is to stop. It is a
+/// A worker that blocks in accept wakes up this often to see whether it is to stop. This is a
 /// time-out of accept itself (`SO_RCVTIMEO`), so that the kernel still wakes one worker for one
 /// client.
 const ACCEPT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -54,9 +54,9 @@ const ACCEPT_TIMEOUT: Duration = Duration::from_millis(500);
 const DEFER_ACCEPT_S: i32 = 1;
 
 /// The kernel buffers at most this much of a response that it has not sent yet
-/// (`TCP_NOTSENT_LOWAT`). It is half a piece of a file: enough to keep a fast client busy until the
-/// server sends more. Without a limit, a thousand slow readers use up the kernel's memory for TCP
-/// (`tcp_mem` in tcp(7)).
+/// (`TCP_NOTSENT_LOWAT`). This is half a piece of a file: enough to keep a fast client busy until
+/// the server sends more. Without a limit, a thousand slow readers use up the kernel's memory for
+/// TCP (`tcp_mem` in tcp(7)).
 const UNSENT_BYTES: u32 = 128 * 1024;
 
 impl Listener {
@@ -85,7 +85,7 @@ impl Listener {
         set_options(&socket)?;
         net::bind(&socket, &address)?;
         net::listen(&socket, backlog)?;
-        Ok(Listener { socket, is_ours: true })
+        Ok(Listener { socket, is_own: true })
     }
 
     /// Lets further sockets of the same user have this port if they ask for it (`SO_REUSEPORT`).
@@ -97,17 +97,17 @@ impl Listener {
         Ok(sockopt::set_socket_reuseport(&self.socket, true)?)
     }
 
-    /// Takes a socket that listens already. `is_ours` is false if another program goes on listening
-    /// on it, so that it must not be shut. `blocks` says whether accept waits.
+    /// Takes a socket that listens already. `is_own` is false if another program goes on listening
+    /// on the socket, so that it must not be shut. `blocks` says whether accept waits.
     ///
     /// # Errors
     ///
     /// `InvalidInput` if it is not a listening TCP socket; those of setsockopt(2).
-    pub fn adopt(socket: OwnedFd, is_ours: bool, blocks: bool) -> io::Result<Listener> {
+    pub fn adopt(socket: OwnedFd, is_own: bool, blocks: bool) -> io::Result<Listener> {
         Listener::check_listens(&socket)?;
         set_options(&socket)?;
         rustix::io::ioctl_fionbio(&socket, !blocks)?;
-        Ok(Listener { socket, is_ours })
+        Ok(Listener { socket, is_own })
     }
 
     /// Checks that a socket listens.
@@ -125,7 +125,7 @@ impl Listener {
         }
     }
 
-    /// Sets how long the kernel keeps sending to a client that acknowledges nothing, also after the
+    /// Sets how long the kernel keeps sending to a client that acknowledges nothing, even after the
     /// connection was closed (`TCP_USER_TIMEOUT` in tcp(7)): the time that the limits allow for a
     /// piece of a file. The kernel's default is some minutes.
     ///
@@ -138,8 +138,8 @@ impl Listener {
     }
 
     /// Whether no other program listens on the socket.
-    pub fn is_ours(&self) -> bool {
-        self.is_ours
+    pub fn is_own(&self) -> bool {
+        self.is_own
     }
 
     /// Another descriptor for the socket.
@@ -151,7 +151,7 @@ impl Listener {
         self.socket.try_clone()
     }
 
-    /// The address to which it is bound, with the port that the kernel chose.
+    /// The address to which the socket is bound, with the port that the kernel chose.
     ///
     /// # Errors
     ///
@@ -172,7 +172,7 @@ impl Listener {
     /// Stops listening, for all processes that share the socket: shutdown(2). A socket on which
     /// another program listens is left alone.
     pub fn close(&self) {
-        if self.is_ours {
+        if self.is_own {
             let _ = net::shutdown(&self.socket, net::Shutdown::Both);
         }
     }

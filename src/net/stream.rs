@@ -105,7 +105,7 @@ impl Outgoing {
         Outgoing { transmit, head_bytes, head_sent: 0, body_sent }
     }
 
-    /// The transmit as the connection wanted it sent.
+    /// The transmit that the connection wanted, without an appended file.
     pub fn into_transmit(mut self) -> Transmit<Asset> {
         self.transmit.head.truncate(self.head_bytes);
         self.transmit
@@ -161,7 +161,8 @@ impl Outgoing {
                     self.body_sent += count as u64;
                     return Ok(count > 0);
                 }
-                // The head is sent first; `MSG_MORE` lets the kernel fill its packet with the file.
+                // The head is sent first. With `MSG_MORE`, the kernel fills its packet with the
+                // file.
                 Content::File(_) => &[],
             },
         };

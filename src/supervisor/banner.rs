@@ -20,7 +20,7 @@ use crate::store::address::StoreChoice;
 use crate::supervisor::privileges;
 use crate::supervisor::state::Supervisor;
 
-/// Prints what serves, where, and how to stop it.
+/// Prints which architecture serves, at which addresses, with which files, and how to stop it.
 pub fn print(options: &Options, supervisor: &Supervisor<'_>, is_successor: bool) {
     let bold = |text: &str| match Terminal::of(&io::stderr()).takes_colour {
         true => format!("\x1b[1m{text}\x1b[0m"),
@@ -115,12 +115,11 @@ pub fn print_summary(options: &Options, scoreboard: Scoreboard, used: ResourceUs
 
 /// How many clients each process has accepted.
 fn by_process(accepted: &[u64]) -> String {
-    /// With more processes than this, only the least and the most are printed.
+    /// For more processes than this, only the smallest and the largest number are printed.
     const FEW: usize = 8;
-    let (least, most) = (accepted.iter().min(), accepted.iter().max());
-    match (least, most) {
-        (Some(least), Some(most)) if accepted.len() > FEW => {
-            format!("from {least} to {most} per process")
+    match (accepted.iter().min(), accepted.iter().max()) {
+        (Some(min), Some(max)) if accepted.len() > FEW => {
+            format!("from {min} to {max} per process")
         }
         _ => {
             let accepted: Vec<_> = accepted.iter().map(u64::to_string).collect();

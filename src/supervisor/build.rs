@@ -85,8 +85,8 @@ pub fn servers(
         generation: shared.generation,
         index,
         admission: admission.clone(),
-        stop: shared.stop_reader.clone(),
-        drain: shared.drain_reader.clone(),
+        stop_reader: shared.stop_reader.clone(),
+        drain_reader: shared.drain_reader.clone(),
         workers,
         max_clients,
     };
@@ -135,7 +135,7 @@ pub fn log_error(options: &Options, error: &io::Error) -> String {
 ///
 /// # Errors
 ///
-/// It can't be written to without blocking.
+/// A write to it could block.
 pub fn open_output(options: &Options) -> Result<Option<OwnedFd>, String> {
     if options.log_file.is_some() || options.log_format == Format::Off {
         return Ok(None);

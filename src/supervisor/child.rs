@@ -66,7 +66,7 @@ pub struct Child {
     pub role: Role,
     /// `None` if it is to be started.
     pub pid: Option<Pid>,
-    /// When it was started, or is to be started.
+    /// When it was started or is to be started, in milliseconds of the monotonic clock.
     pub at_ms: u64,
     /// How often in a row it has ended soon after its start.
     pub failures: u32,
@@ -88,7 +88,7 @@ impl Child {
         Child { role, pid: None, at_ms: clock::now().ms + wait_ms, failures: failures + 1 }
     }
 
-    /// Its replacement, after it has ended. Prints how it ended.
+    /// The child that replaces this one, which has ended. Prints how it ended.
     pub fn replacement(&self, ended: &Ended) -> Child {
         let now_ms = clock::now().ms;
         let (what, _) = self.role.name_and_counter();
@@ -104,12 +104,12 @@ impl Child {
     }
 }
 
-/// Forks a child that ignores Ctrl-C and SIGTERM, as do its own children. A terminal or a service
+/// Forks a child. The child and its own children ignore Ctrl-C and SIGTERM: a terminal or a service
 /// manager can send these signals to a whole group, but only the supervisor stops servers.
 pub fn fork_child() -> io::Result<Fork> {
     let side = fork()?;
     if let Fork::Child = side {
-        // Ignored before they are unblocked: otherwise a pending signal would end the child.
+        // A pending signal would end the child if it were unblocked before it is ignored.
         signal::MEANT_FOR_SUPERVISOR.iter().for_each(|signal| signal::ignore(*signal));
         signal::unblock_all();
     }

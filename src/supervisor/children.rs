@@ -24,7 +24,7 @@ use crate::supervisor::upgrade_state::UpgradeState;
 
 impl Supervisor<'_> {
     /// Takes over the children of the program that this one has replaced. The generations of this
-    /// program come after theirs.
+    /// program are numbered after those of that program.
     pub fn adopt(&mut self, received: &UpgradeState) {
         let at_ms = clock::now().ms;
         let child = |role, pid| Child { role, pid: Some(pid), at_ms, failures: 0 };
@@ -57,8 +57,9 @@ impl Supervisor<'_> {
 
     /// Notes in the scoreboard how many servers are running.
     fn note_servers(&self) {
-        let current = |role: Role| role.is_server() && role.is_needed(self.generation);
-        let live = self.children.iter().filter(|child| current(child.role) && child.pid.is_some());
+        let is_current = |role: Role| role.is_server() && role.is_needed(self.generation);
+        let live =
+            self.children.iter().filter(|child| is_current(child.role) && child.pid.is_some());
         self.scoreboard.servers.store(live.count() as u64, Relaxed);
     }
 
@@ -114,7 +115,8 @@ impl Supervisor<'_> {
         while let Ok(Some(ended)) = wait::reap() {
             self.reap_one(&ended);
         }
-        // A pipe of a predecessor is closed once no server reads it. The first pipe is our own.
+        // A predecessor's pipe is closed once no server has its reading end. The first pipe is our
+        // own.
         let mut index = 0;
         self.stop_writers.retain(|pipe| {
             index += 1;

@@ -9,16 +9,16 @@ use crate::arch::{Arch, Workers};
 #[derive(Clone, Copy)]
 pub struct Descriptors(usize);
 
-/// Descriptors for everything but clients and listening sockets: the store, files, the log and the
-/// root.
+/// Descriptors for everything except clients and listening sockets: the store, files, the log and
+/// the root.
 const OWN: usize = 64;
 
 /// A server with threads needs at least this many descriptors besides those of its clients: a dozen
 /// that are open from the start, 16 connections to the store, and some files.
-const LEAST_OWN_WITH_THREADS: usize = 40;
+const MIN_OWN_WITH_THREADS: usize = 40;
 
-/// The most children that a server has at a time, one for each client. A machine allows 32,768
-/// processes by default (`pid_max` in proc(5)).
+/// The maximum number of children of a server at a time, one for each client. A machine allows
+/// 32,768 processes by default (`pid_max` in proc(5)).
 const MAX_CHILDREN: usize = 16 * 1024;
 
 impl Descriptors {
@@ -31,30 +31,30 @@ impl Descriptors {
         Descriptors(usize::try_from(count).unwrap_or(usize::MAX))
     }
 
-    /// The most clients that a server can serve at a time.
+    /// The maximum number of clients that a server can serve at a time.
     pub fn clients(self, arch: &Arch, listeners: usize) -> usize {
         if arch.workers == Workers::None && !arch.has_threads {
             // Each client has its own process, with its own limit.
             return MAX_CHILDREN;
         }
-        let least = if arch.has_threads { LEAST_OWN_WITH_THREADS } else { 0 };
-        let own = (OWN + listeners).min((self.0 / 4).max(least));
+        let min = if arch.has_threads { MIN_OWN_WITH_THREADS } else { 0 };
+        let own = (OWN + listeners).min((self.0 / 4).max(min));
         self.0.saturating_sub(own).max(1)
     }
 
     /// How many of the wanted workers a pool can have. Each thread needs two descriptors: one for a
     /// client, which accept(2) reserves while it waits, and one for a file.
     pub fn workers(self, arch: &Arch, wanted: usize) -> usize {
-        let most = (self.0.saturating_sub(LEAST_OWN_WITH_THREADS) / 2).max(1);
-        if !arch.has_threads || wanted <= most {
+        let max = (self.0.saturating_sub(MIN_OWN_WITH_THREADS) / 2).max(1);
+        if !arch.has_threads || wanted <= max {
             return wanted;
         }
         let count = self.0;
         say!(
-            "zerohttpd: {count} descriptors are enough for {most} of {wanted} workers; allow more \
+            "zerohttpd: {count} descriptors are enough for {max} of {wanted} workers; allow more \
              of them (ulimit -n, LimitNOFILE=)"
         );
-        most
+        max
     }
 }
 

@@ -21,9 +21,9 @@ use crate::supervisor::privileges;
 use crate::supervisor::sockets::{self, Passed};
 use crate::supervisor::upgrade_state::UpgradeState;
 
-/// The fewest descriptors with which a server can serve and reload, those for listening sockets not
-/// counted.
-const LEAST_DESCRIPTORS: u64 = 32;
+/// The fewest descriptors with which a server can serve and reload, besides those for listening
+/// sockets.
+const MIN_DESCRIPTORS: u64 = 32;
 
 /// How many levels of the folder of templates are searched.
 const DEPTH: usize = 8;
@@ -32,7 +32,7 @@ const DEPTH: usize = 8;
 ///
 /// # Errors
 ///
-/// Those of a start.
+/// The errors of a start.
 pub fn check(options: &Options) -> Result<(), String> {
     let mut received = UpgradeState::receive()?;
     let passed = sockets::passed(received.as_mut())?;
@@ -69,7 +69,7 @@ pub fn check(options: &Options) -> Result<(), String> {
 /// One line that says what can't be used, and what to do.
 pub fn before_binding(options: &Options, passed: &Passed) -> Result<Option<OwnedFd>, String> {
     sockets::inspect(options, passed)?;
-    let needed = LEAST_DESCRIPTORS + sockets::listener_count(options, passed) as u64;
+    let needed = MIN_DESCRIPTORS + sockets::listener_count(options, passed) as u64;
     let limit = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
     if limit < needed {
         return Err(format!(
@@ -80,8 +80,8 @@ pub fn before_binding(options: &Options, passed: &Passed) -> Result<Option<Owned
     build::open_output(options)
 }
 
-/// Checks everything else, with the rights that servers will have. A successor (`received` is
-/// given) checks neither the store nor a log that its predecessor passes on.
+/// Checks everything else, with the rights that servers will have. For a successor, which has
+/// `received`, checks neither the store nor a log that the predecessor passes on.
 ///
 /// # Errors
 ///
@@ -91,7 +91,7 @@ pub fn before_serving(options: &Options, received: Option<&UpgradeState>) -> Res
         Sink::onto_output(None, Format::Off).map_err(|error| build::log_error(options, &error))?;
     build::open_files(options, no_log)?;
     if let Some(folder) = &options.templates {
-        find_stray(folder, folder, DEPTH)?;
+        reject_stray(folder, folder, DEPTH)?;
     }
     let has_log = received.is_some_and(|received| !received.log.is_empty());
     if let Some(file) = options.log_file.as_deref().filter(|_| !has_log) {
@@ -107,7 +107,7 @@ pub fn before_serving(options: &Options, received: Option<&UpgradeState>) -> Res
 
 /// Fails if the folder of templates has an HTML file that the server would never read: its name is
 /// probably misspelt.
-fn find_stray(root: &Path, folder: &Path, depth: usize) -> Result<(), String> {
+fn reject_stray(root: &Path, folder: &Path, depth: usize) -> Result<(), String> {
     let unreadable = |error| build::folder_error("templates", folder, &error);
     let entries = std::fs::read_dir(folder).map_err(unreadable)?;
     let mut entries = entries.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
@@ -119,7 +119,7 @@ fn find_stray(root: &Path, folder: &Path, depth: usize) -> Result<(), String> {
         }
         if path.is_dir() {
             if depth > 0 {
-                find_stray(root, &path, depth - 1)?;
+                reject_stray(root, &path, depth - 1)?;
             }
             continue;
         }

@@ -26,13 +26,13 @@ pub const NOT_ADMITTED: i32 = 3;
 /// When to look for the store, and whether the last lookup was refused.
 #[derive(Default)]
 pub struct StoreLookup {
-    /// A lookup is to run even if connections to the store succeed.
+    /// Whether a lookup is to run even if connections to the store succeed.
     pub is_due: bool,
     /// The next lookup starts no earlier than this.
     pub not_before_ms: u64,
-    /// When the running lookup is killed.
+    /// When the running lookup is to be killed.
     pub deadline_ms: u64,
-    /// The store refused the credentials.
+    /// Whether the store refused the credentials of the last lookup.
     pub is_refused: bool,
 }
 
@@ -66,7 +66,7 @@ fn find_by_tcp(
         .resolve()
         .map_err(|error| unreachable(&format!("its name can't be resolved: {error}")))?;
     let old = current.tcp();
-    // The present address comes first, if it still belongs to the name.
+    // The present address comes first, if the name still has it.
     addresses.sort_by_key(|address| Some(*address) != old);
     let mut failure = unreachable("its name has no address");
     for &address in &addresses {
@@ -113,7 +113,7 @@ fn report_at_start(choice: &StoreChoice, failure: &StoreFailure, backoff: Backof
     say!("zerohttpd: the store {choice} {failure}; serving files until it is there");
 }
 
-/// Notes that the store does not answer at the start. The caller prints it.
+/// Notes that the store does not answer at the start. The caller prints a message.
 pub fn note_down_at_start(store: StoreCondition, failure: &StoreFailure) {
     let now_ms = clock::now().ms;
     store.connections.begin_for_connections(failure, now_ms);

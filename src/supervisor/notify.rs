@@ -13,7 +13,7 @@ use zerohttpd_sys::say;
 /// meanwhile.
 const WRITE_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// Notifies systemd, or another program that listens at `NOTIFY_SOCKET`, if any does.
+/// Notifies the program that listens at `NOTIFY_SOCKET`, such as systemd, if there is one.
 pub fn tell_service_manager(states: &[NotifyState<'_>]) {
     if let Err(error) = notify(states) {
         say!("zerohttpd: can't notify the service manager: {error}");

@@ -1,5 +1,5 @@
-//! What is left of the program that an upgrade has replaced. This program keeps it until it has
-//! its own servers.
+//! What is left of the program that an upgrade has replaced, until this program has its own
+//! servers.
 
 use std::os::fd::OwnedFd;
 
@@ -15,13 +15,13 @@ const LONGEST_WAIT_MS: u64 = 30_000;
 /// What is left of the previous program.
 #[derive(Default)]
 pub struct Predecessor {
-    /// The shared memory through which its servers are told to drain.
+    /// The shared memory that makes its servers drain.
     pub phase_memory: Vec<PhaseMemory>,
     /// Its open log, for servers to use if the file can't be opened again.
     pub log: Option<OwnedFd>,
     /// When the next attempt to start servers is due.
     pub retry_at_ms: u64,
-    /// The wait after that attempt, if it fails.
+    /// The wait after that attempt, if the attempt fails.
     wait_ms: u64,
 }
 
@@ -41,7 +41,7 @@ impl Predecessor {
         }
     }
 
-    /// Makes its servers drain, since this program has its own servers now.
+    /// Makes its servers drain, because this program has its own servers now.
     pub fn supersede(&mut self, generation: u64) {
         self.phase_memory.drain(..).for_each(|phase_memory| phase_memory.supersede(generation));
         self.log = None;

@@ -26,7 +26,7 @@ pub fn switch_user(options: &Options) -> Result<(), String> {
         return Err(format!("only root can become {requested}; leave --user out"));
     }
     let become_user = || -> nix::Result<()> {
-        // `setresuid` comes last, since it takes away the right to make the other two calls.
+        // `setresuid` comes last, because it takes away the right to make the other two calls.
         initgroups(&CString::new(name).map_err(|_| nix::Error::EINVAL)?, gid)?;
         setresgid(gid, gid, gid)?;
         setresuid(user.uid, user.uid, user.uid)

@@ -16,14 +16,14 @@ pub struct Program {
 
 /// The name of a program's file.
 enum ProgramName {
-    /// A path. Its links are followed anew for each upgrade, since deployments switch releases by a
-    /// link.
+    /// A path. Its links are followed anew for each upgrade, because deployments switch releases by
+    /// changing a link.
     Path(PathBuf),
     /// A name to search for on the PATH (execvp(3)).
     OnPath(OsString),
 }
 
-/// A file that can be executed. Its identity tells it from a later file of the same name.
+/// A file that can be executed. Its identity distinguishes it from a later file of the same name.
 #[derive(PartialEq, Eq)]
 pub struct Executable {
     /// The path as named, with links not followed.
@@ -42,8 +42,8 @@ impl Program {
         let arguments = std::env::args_os()
             .map(|argument| Ok(CString::new(argument.into_vec())?))
             .collect::<io::Result<Vec<_>>>()?;
-        let typed = arguments.first().map_or(&b""[..], |name| name.to_bytes());
-        Ok(Program { name: find_name(OsStr::from_bytes(typed))?, arguments })
+        let argv_0 = arguments.first().map_or(&b""[..], |name| name.to_bytes());
+        Ok(Program { name: find_name(OsStr::from_bytes(argv_0))?, arguments })
     }
 
     /// The file that has this name now.
@@ -84,15 +84,15 @@ impl Executable {
     }
 }
 
-/// The name by which this process was executed. It is the first argument `typed`, if a shell
-/// searched the PATH for it. Otherwise it is the path that execve(2) was given (`AT_EXECFN` in
-/// getauxval(3)). A caller can pass anything as both. If neither leads to the running file, the
-/// name is that file's present path.
-fn find_name(typed: &OsStr) -> io::Result<ProgramName> {
+/// The name by which this process was executed. It is `argv_0` if a shell searched the PATH for
+/// that. Otherwise it is the path that was passed to execve(2) (`AT_EXECFN` in getauxval(3)). A
+/// caller can pass anything as either. If neither leads to the running file, the name is that
+/// file's present path.
+fn find_name(argv_0: &OsStr) -> io::Result<ProgramName> {
     let running = Executable::at("/proc/self/exe".into())?;
     let is_running = |file: &Executable| file.is_same_file(&running);
-    if !typed.as_bytes().contains(&b'/') && search_path(typed).as_ref().is_some_and(is_running) {
-        return Ok(ProgramName::OnPath(typed.to_owned()));
+    if !argv_0.as_bytes().contains(&b'/') && search_path(argv_0).as_ref().is_some_and(is_running) {
+        return Ok(ProgramName::OnPath(argv_0.to_owned()));
     }
     let executed = Path::new(OsStr::from_bytes(rustix::param::linux_execfn().to_bytes()));
     let executed = current_folder()?.join(executed);
@@ -148,12 +148,12 @@ mod tests {
     }
 
     #[test]
-    fn the_running_file_is_found_whatever_the_first_argument_is() {
+    fn the_running_file_is_found_whatever_argv_0_is() {
         let running = Executable::at("/proc/self/exe".into()).unwrap();
-        for typed in ["", "sh", "/no/such/file", "-login"] {
-            let name = find_name(OsStr::new(typed)).unwrap();
+        for argv_0 in ["", "sh", "/no/such/file", "-login"] {
+            let name = find_name(OsStr::new(argv_0)).unwrap();
             let program = Program { name, arguments: vec![] };
-            assert!(program.file().unwrap().is_same_file(&running), "{typed}");
+            assert!(program.file().unwrap().is_same_file(&running), "{argv_0}");
         }
     }
 }

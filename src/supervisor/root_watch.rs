@@ -1,5 +1,5 @@
-//! Watches the path of the site. It leads to another folder after a build has removed and remade
-//! its output, or after a link was switched to another release.
+//! Watches the path of the site. The path leads to another folder after a build has removed and
+//! remade its output, or after a link was switched to another release.
 //!
 //! Servers have the old folder open and are confined to it, so the supervisor then starts the next
 //! generation, as for SIGHUP.
@@ -21,9 +21,9 @@ const LONGEST_INTERVAL_MS: u64 = 64_000;
 pub struct RootWatch {
     /// When the next check is due.
     pub next_ms: u64,
-    /// How many checks in a row saw another folder than the one that is served.
-    seen_other: u32,
-    /// Whether the path leads to another folder than the one that is served, or to none.
+    /// How many checks in a row found a folder other than the served one.
+    other_in_a_row: u32,
+    /// Whether the path does not lead to the served folder.
     pub leads_elsewhere: bool,
 }
 
@@ -32,11 +32,11 @@ pub struct RootWatch {
 pub enum RootChange {
     /// It was not time to check, or nothing has changed.
     None,
-    /// The folder that is served is there again.
+    /// The path leads to the served folder again.
     Back,
     /// The path leads to no folder any more.
     Gone(Errno),
-    /// It leads to another folder.
+    /// The path leads to another folder.
     Other,
 }
 
@@ -58,17 +58,17 @@ impl RootWatch {
                 self.leads_elsewhere = true;
                 if led_elsewhere { RootChange::None } else { RootChange::Gone(errno) }
             }
-            // Other errors tell nothing about the folder.
+            // Other errors say nothing about the folder.
             Err(_) => RootChange::None,
             Ok(found) if fstat(served).is_ok_and(|stat| (stat.st_dev, stat.st_ino) == found) => {
-                (self.leads_elsewhere, self.seen_other) = (false, 0);
+                (self.leads_elsewhere, self.other_in_a_row) = (false, 0);
                 if led_elsewhere { RootChange::Back } else { RootChange::None }
             }
             Ok(_) => {
                 self.leads_elsewhere = true;
-                let interval_ms = INTERVAL_MS << self.seen_other.min(6);
+                let interval_ms = INTERVAL_MS << self.other_in_a_row.min(6);
                 self.next_ms = now_ms + interval_ms.min(LONGEST_INTERVAL_MS);
-                self.seen_other += 1;
+                self.other_in_a_row += 1;
                 RootChange::Other
             }
         }

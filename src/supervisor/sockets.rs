@@ -27,10 +27,10 @@ const ADMIN: &str = "admin";
 /// Listening sockets that were passed to this program.
 pub struct Passed {
     /// For clients, bound by the predecessor.
-    ours: Vec<OwnedFd>,
+    bound: Vec<OwnedFd>,
     /// For clients, from a service manager (socket activation, sd_listen_fds(3)).
     activated: Vec<OwnedFd>,
-    /// For the admin server, from either of them; at most one.
+    /// For the admin server, from either source; at most one.
     pub admin: Vec<OwnedFd>,
 }
 
@@ -43,27 +43,27 @@ pub struct Passed {
 pub fn passed(received: Option<&mut UpgradeState>) -> Result<Passed, String> {
     match received {
         Some(received) => Ok(Passed {
-            ours: std::mem::take(&mut received.listeners),
+            bound: std::mem::take(&mut received.listeners),
             activated: std::mem::take(&mut received.activated),
             admin: std::mem::take(&mut received.admin),
         }),
         None => {
             let (activated, admin) = activated()?;
-            Ok(Passed { ours: Vec::new(), activated, admin })
+            Ok(Passed { bound: Vec::new(), activated, admin })
         }
     }
 }
 
 impl Passed {
-    /// Whether no socket for clients was passed on, so that this program has to bind them.
+    /// Whether no socket for clients was passed on, so that this program has to bind its own.
     pub fn has_none_for_clients(&self) -> bool {
-        self.ours.is_empty() && self.activated.is_empty()
+        self.bound.is_empty() && self.activated.is_empty()
     }
 }
 
 /// How many sockets there will be for clients.
 pub fn listener_count(options: &Options, passed: &Passed) -> usize {
-    match (passed.ours.len() + passed.activated.len(), options.sharing) {
+    match (passed.bound.len() + passed.activated.len(), options.sharing) {
         (0, Sharing::Reuseport) => server_count(options, 1),
         (0, Sharing::Shared | Sharing::Exclusive) => 1,
         (passed, _) => passed,
@@ -71,17 +71,17 @@ pub fn listener_count(options: &Options, passed: &Passed) -> usize {
 }
 
 /// Checks that the sockets that were passed on can be used, and that the addresses that are still
-/// to be bound do not collide. It changes no socket.
+/// to be bound do not collide. Changes no socket.
 ///
 /// # Errors
 ///
 /// One line that says what can't be listened on, and what to do.
 pub fn inspect(options: &Options, passed: &Passed) -> Result<(), String> {
-    let sockets = passed.ours.iter().chain(&passed.activated).chain(&passed.admin);
+    let sockets = passed.bound.iter().chain(&passed.activated).chain(&passed.admin);
     for socket in sockets {
         Listener::check_listens(socket).map_err(|error| passed_socket_error(&error))?;
     }
-    let count = passed.ours.len() + passed.activated.len();
+    let count = passed.bound.len() + passed.activated.len();
     if count > 1 && options.arch.workers != Workers::Processes {
         return Err(format!(
             "{} accepts on one socket, and {count} were passed on; pass one (for IPv4 and IPv6 \
@@ -115,18 +115,18 @@ fn passed_socket_error(error: &io::Error) -> String {
 /// One line that says what can't be listened on, and what to do.
 pub fn open(options: &Options, passed: Passed) -> Result<Sockets, String> {
     let count = listener_count(options, &passed);
-    let Passed { ours, activated, admin } = passed;
+    let Passed { bound, activated, admin } = passed;
     let blocking = options.arch.workers != Workers::Processes;
-    let adopt = |sockets: Vec<OwnedFd>, ours| {
+    let adopt = |sockets: Vec<OwnedFd>, is_own| {
         sockets.into_iter().map(move |socket| {
-            Listener::adopt(socket, ours, blocking).map_err(|error| passed_socket_error(&error))
+            Listener::adopt(socket, is_own, blocking).map_err(|error| passed_socket_error(&error))
         })
     };
-    // `is_ours` makes no difference here: no process calls shutdown(2) on the admin server's
+    // `is_own` makes no difference here: no process calls shutdown(2) on the admin server's
     // socket.
     let admin = adopt(admin, false).next().or_else(|| options.admin.map(bind_admin));
     let listeners: Vec<Listener> =
-        adopt(ours, true).chain(adopt(activated, false)).collect::<Result<_, _>>()?;
+        adopt(bound, true).chain(adopt(activated, false)).collect::<Result<_, _>>()?;
     let listeners = if listeners.is_empty() { bind(options, count)? } else { listeners };
     Ok(Sockets {
         listeners: listeners.into_iter().map(Arc::new).collect(),
@@ -134,7 +134,7 @@ pub fn open(options: &Options, passed: Passed) -> Result<Sockets, String> {
     })
 }
 
-/// How many servers there are. Loops: `--workers` of them, and at least one for each socket.
+/// The number of servers. For loops, it is `--workers`, but at least one for each socket.
 pub fn server_count(options: &Options, sockets: usize) -> usize {
     match options.arch.workers {
         Workers::Processes => options.workers.max(sockets),
@@ -192,7 +192,7 @@ fn bind_advice(error: &io::Error) -> String {
     }
 }
 
-/// Whether two sockets could not both listen, one at each of these addresses.
+/// Whether sockets at these two addresses could not both listen.
 fn collide(first: SocketAddr, second: SocketAddr) -> bool {
     let covers = |wide: IpAddr, ip: IpAddr| {
         wide == ip || wide.is_unspecified() && (wide.is_ipv6() || ip.is_ipv4())

@@ -1,4 +1,4 @@
-//! The supervisor's state. The files beside this one have its methods, a file for each subject.
+//! The supervisor's state. Its methods are in the files beside this one, a file for each subject.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -19,19 +19,20 @@ use crate::supervisor::program::{Executable, Program};
 use crate::supervisor::root_watch::RootWatch;
 use crate::supervisor::terminal::ControllingTerminal;
 
-/// How long servers have to write the log and exit after Ctrl-C. The admin server, orphans and
+/// The time that servers have to write the log and exit after Ctrl-C. The admin server, orphans and
 /// killed processes have the same time to end.
 pub const EXIT_MS: u64 = 250;
 
-/// The most generations that drain at a time. The next reload waits until one of them is gone.
+/// The maximum number of generations that drain at a time. The next reload waits until one has
+/// ended.
 pub const MAX_DRAINING: usize = 8;
 
 /// What the supervisor owns, and its pending tasks.
 pub struct Supervisor<'a> {
     pub options: &'a Options,
     pub program: Program,
-    /// Whether this program was executed in place of a running supervisor. Then it must not exit on
-    /// an error.
+    /// Whether this program was executed in place of a running supervisor. A successor must not
+    /// exit on an error.
     pub is_successor: bool,
     pub signals: Signals,
     pub terminal: ControllingTerminal,
@@ -71,6 +72,6 @@ pub struct Supervisor<'a> {
     /// The resources that reaped processes have used, without the store.
     pub used: ResourceUsage,
     /// The pipe on which the embedded store reports that it listens. It stays open: a store that
-    /// waits until another server's store has ended reports again after that.
+    /// waits for the end of another server's store reports again after that.
     pub store_ready: Option<OwnedFd>,
 }

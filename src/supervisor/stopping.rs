@@ -14,7 +14,7 @@ use crate::supervisor::child::Role;
 use crate::supervisor::notify::tell_service_manager;
 use crate::supervisor::state::{EXIT_MS, Supervisor};
 
-/// How long the embedded store has to write its write-ahead log into its file: 16 MiB on a slow
+/// The time that the embedded store has to copy its write-ahead log into its file: 16 MiB on a slow
 /// disk.
 const STORE_CLOSE_MS: u64 = 5000;
 
@@ -37,8 +37,8 @@ impl Supervisor<'_> {
         self.admin.iter().for_each(Admin::stop);
         self.await_end(clock::now().ms + EXIT_MS, |role| role != Role::Store);
         self.send_signal(Signal::KILL, |role| role != Role::Store);
-        // Even a killed store loses nothing that it has acknowledged. But only if it has closed its
-        // file can the file be copied without the write-ahead log.
+        // Even a killed store loses nothing that it has acknowledged. But a user can copy its file
+        // without the write-ahead log only if the store has closed the file.
         self.send_signal(Signal::TERM, |role| role == Role::Store);
         self.await_end(clock::now().ms + STORE_CLOSE_MS, |role| role == Role::Store);
         self.send_signal(Signal::KILL, |role| role == Role::Store);
@@ -70,8 +70,8 @@ impl Supervisor<'_> {
     ///
     /// The supervisor can't wait until it has no child left: it can also have children from before
     /// it executed this program and, as the first process of a container, all orphans there. So it
-    /// watches pipes instead. Each of the servers' processes has the reading end of one, and
-    /// poll(2) reports `POLLERR` at the writing end once no process has the reading end open.
+    /// watches pipes instead. Each process of a server has the reading end of a pipe, and poll(2)
+    /// reports `POLLERR` at the writing end once no process has the reading end open.
     fn await_orphans(&mut self, until_ms: u64) {
         self.servers.clear();
         (self.stop_reader, self.admin_server) = (None, None);

@@ -27,7 +27,7 @@ use crate::supervisor::state::Supervisor;
 /// How long the supervisor waits for the embedded store to start.
 const STORE_START_MS: u64 = 5000;
 
-/// How long a start waits for the first lookup, so that it fails if the password is wrong. The
+/// How long a start waits for the first lookup, so that a wrong password makes the start fail. The
 /// first clients wait during this time too.
 const FIRST_LOOKUP_MS: u64 = 2000;
 
@@ -41,7 +41,7 @@ const LOOKUP_INTERVAL_MS: u64 = 1000;
 const EMBEDDED_ANSWER_MS: u64 = 5000;
 
 impl Supervisor<'_> {
-    /// Starts the embedded store and waits until it listens. A successor does not wait, since its
+    /// Starts the embedded store and waits until it listens. A successor does not wait, because its
     /// clients would wait too.
     pub fn start_store(&mut self) -> Result<(), String> {
         match self.start(Role::Store, 0) {
@@ -56,17 +56,18 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Forks the process of the embedded store. It executes this program's file, so that it does
-    /// not keep the supervisor's memory.
+    /// Forks the process of the embedded store. The child executes this program's file, so that it
+    /// does not keep the supervisor's memory.
     pub fn fork_store(&mut self) -> io::Result<Pid> {
         let StoreChoice::Embedded(file) = &self.options.store else {
             return Err(io::ErrorKind::Unsupported.into());
         };
         let parent = getpid();
-        let (ready, ready_writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        let (ready_reader, ready_writer) =
+            rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         match fork_child()? {
             Fork::Parent(pid) => {
-                self.store_ready = Some(ready);
+                self.store_ready = Some(ready_reader);
                 Ok(pid)
             }
             Fork::Child => {
@@ -89,8 +90,8 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Waits until the embedded store listens. Fails if it ends first. Gives up after a while:
-    /// recovering a large write-ahead log can take longer.
+    /// Waits until the embedded store listens. Fails if the store ends first. Gives up after
+    /// [`STORE_START_MS`]: recovering a large write-ahead log can take longer.
     fn await_store(&mut self) -> Result<(), String> {
         let Some(ready) = &self.store_ready else { return Ok(()) };
         let mut fds =
@@ -109,7 +110,8 @@ impl Supervisor<'_> {
                 Some(_) => return Err("stopped before it had started".into()),
             }
             while let Ok(Some(ended)) = wait::reap() {
-                // A child that is not in the list is from before this process executed the program.
+                // A child that is not in the list dates from before this process executed the
+                // program.
                 if !self.children.iter().any(|child| child.pid == Some(ended.pid)) {
                     continue;
                 }

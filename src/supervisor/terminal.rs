@@ -6,7 +6,7 @@ use rustix::process::{Pid, Signal};
 use zerohttpd_sys::session;
 use zerohttpd_sys::signal::{self, Sender};
 
-/// Tells the two meanings of SIGHUP apart: the terminal was closed, or a reload is requested.
+/// Distinguishes the two meanings of SIGHUP: the terminal was closed, or a reload is requested.
 pub struct ControllingTerminal {
     /// Whether this process had a controlling terminal at the start.
     had_terminal: bool,
@@ -37,7 +37,7 @@ impl ControllingTerminal {
         }
     }
 
-    /// What a SIGHUP means that has come from this sender.
+    /// What a SIGHUP from this sender means.
     pub fn meaning_of_sighup(&self, sender: Sender) -> Hangup {
         self.meaning(sender, has_terminal())
     }

@@ -1,8 +1,8 @@
 //! The upgrade, in which a new version of the program takes over.
 //!
 //! A child first executes the new program with `--check` and with the same descriptors and options,
-//! so that a program which can't start does not replace the running one. The servers of the old
-//! program serve until the new program has started its own. If it can't start them, the old servers
+//! so that a program that can't start does not replace the running one. The servers of the old
+//! program serve until the new program has started its own. If it can't start any, the old servers
 //! go on and the new program retries.
 
 use std::io;
@@ -18,7 +18,7 @@ use crate::supervisor::child::{Role, fork_child};
 use crate::supervisor::state::{MAX_DRAINING, Supervisor};
 use crate::supervisor::upgrade_state::UpgradeState;
 
-/// How long the check of a new version can take.
+/// The time that the check of a new version can take.
 const CHECK_MS: u64 = 60_000;
 
 impl Supervisor<'_> {
@@ -62,7 +62,7 @@ impl Supervisor<'_> {
         zerohttpd_sys::fork::exit(1)
     }
 
-    /// When the running check will have taken too long.
+    /// When the running check is to be killed.
     pub fn check_deadline_ms(&self) -> Option<u64> {
         let check = self.children.iter().find(|child| child.role == Role::Check);
         Some(check?.at_ms + CHECK_MS)
@@ -83,7 +83,7 @@ impl Supervisor<'_> {
     pub fn upgrade(&mut self) {
         let file = match self.program.file() {
             Ok(file) if self.candidate.as_ref() == Some(&file) => file,
-            // Another file has got the name since the check began.
+            // Another file took the name after the check began.
             _ => return self.begin_upgrade(),
         };
         if self.draining() >= MAX_DRAINING {
@@ -94,24 +94,24 @@ impl Supervisor<'_> {
         say!("zerohttpd: can't execute {}: {error}; going on as before", file.path.display());
     }
 
-    /// Everything that the new program needs of this one.
+    /// Everything that the new program needs from this one.
     fn upgrade_state(&self) -> io::Result<UpgradeState> {
         let children = || self.children.iter().filter_map(|child| Some((child.role, child.pid?)));
         let store = children().find(|(role, _)| *role == Role::Store).map(|(_, pid)| pid);
         let servers = children()
             .filter_map(|(role, pid)| role.generation().map(|generation| (pid, generation)));
         let (servers, generations) = servers.unzip();
-        let listeners = |is_ours| {
+        let listeners = |is_own| {
             let selected =
-                self.listeners.iter().filter(move |listener| listener.is_ours() == is_ours);
+                self.listeners.iter().filter(move |listener| listener.is_own() == is_own);
             selected.map(|listener| listener.try_clone()).collect::<io::Result<Vec<_>>>()
         };
         let clone = |descriptors: Vec<&OwnedFd>| {
             descriptors.into_iter().map(OwnedFd::try_clone).collect::<io::Result<Vec<_>>>()
         };
-        // `predecessor` has phase memory only until its servers have been told to drain.
-        let ours = [self.scoreboard.phase_memory()].into_iter();
-        let phase_memory = ours
+        // `predecessor` has phase memory only until its servers drain.
+        let own = [self.scoreboard.phase_memory()].into_iter();
+        let phase_memory = own
             .chain(self.admin.iter().map(|admin| admin.phase_memory()))
             .chain(self.predecessor.phase_memory.iter().map(PhaseMemory::file));
         let (phase_memory, phase_memory_indices) =

@@ -1,9 +1,9 @@
 //! The state that a program passes on to the new version that replaces it.
 //!
-//! The supervisor's process executes the new program (execve(2)). So it keeps its process id, its
+//! The supervisor's process executes the new program (execve(2)). So the process keeps its id, its
 //! children and the descriptors of this state: the listening sockets with the clients in their
-//! queues, and the pipes that tell the present servers to drain and to stop. These servers serve
-//! until the new program has its own, and the store runs on. One environment variable has the
+//! queues, and the pipes that tell the present servers to drain and to stop. The present servers
+//! serve until the new program has its own, and the store runs on. One environment variable has the
 //! numbers of all descriptors and processes.
 
 use std::convert::Infallible;
@@ -46,7 +46,7 @@ pub struct UpgradeState {
     pub generation: u64,
     /// The generation of each of the servers.
     pub generations: Vec<u64>,
-    /// Shared memory through which servers are told to drain.
+    /// Shared memory with numbers that tell servers to drain.
     pub phase_memory: Vec<OwnedFd>,
     /// For each of these files, the index of the number that tells servers to drain.
     pub phase_memory_indices: Vec<usize>,
@@ -131,7 +131,8 @@ impl UpgradeState {
         sockets.chain(&self.stop_writers).chain(&self.output).chain(others)
     }
 
-    /// Executes a program in place of this one. It [receives](UpgradeState::receive) this state.
+    /// Executes a program in place of this one. The new program [receives](UpgradeState::receive)
+    /// this state.
     ///
     /// # Errors
     ///

@@ -40,12 +40,13 @@ pub struct Resources<'a, P> {
     log: Log<'a>,
     /// The buffer for reads from clients and the store.
     scratch: Box<[MaybeUninit<u8>]>,
-    /// The most bytes that one call reads from a client.
+    /// The maximum number of bytes that one call reads from a client.
     read_bytes: usize,
     push: Push,
-    /// The descriptors that are watched, those of clients excepted.
+    /// The descriptors that are watched, except those of clients.
     watched: Vec<Watched>,
-    /// The descriptors that are to be watched. Kept between turns only to save an allocation.
+    /// The descriptors that are to be watched. The list is kept between turns only to save an
+    /// allocation.
     wanted: Vec<Watched>,
     /// How many clients this loop has accepted.
     accepted_count: &'a AtomicU64,
@@ -68,11 +69,11 @@ const SCRATCH_BYTES: usize = 64 * 1024;
 
 /// The result of performing a want.
 enum Progress {
-    /// It was performed, and the connection can be polled again.
+    /// The want was performed, and the connection can be polled again.
     Done,
-    /// It can't be performed now.
+    /// The want can't be performed now.
     Blocked(Blocked),
-    /// It takes long, and goes on after other clients were served.
+    /// The want takes long, and is continued after other clients were served.
     Later,
     /// The connection is to be closed.
     Closed,
@@ -109,7 +110,7 @@ impl<'a, P: Poller> Resources<'a, P> {
         self.accepted_count.fetch_add(1, Relaxed);
     }
 
-    /// Closes a client's connection, and tells the acceptor that there is room.
+    /// Closes a client's connection, and reports to the acceptor that there is room.
     pub fn on_departure(&mut self, key: Key, client: LoopClient<'a>) {
         if client.watched.is_some() {
             self.poller.closed(client.stream.socket.as_raw_fd(), Token::Client(key));
@@ -121,10 +122,10 @@ impl<'a, P: Poller> Resources<'a, P> {
     /// Writes to the store and reads from it, as far as its socket is ready.
     pub fn on_store(&mut self, ready: Ready) {
         if ready.write {
-            self.store.writable(self.now);
+            self.store.on_writable(self.now);
         }
         if ready.read || ready.reset {
-            self.store.readable(&mut self.scratch, self.now);
+            self.store.on_readable(&mut self.scratch, self.now);
         }
     }
 
@@ -155,7 +156,7 @@ impl<'a, P: Poller> Resources<'a, P> {
         true
     }
 
-    /// Performs one want, or goes on with an answer that is partly sent.
+    /// Performs one want, or continues an answer that is partly sent.
     fn perform(&mut self, key: Key, client: &mut LoopClient<'_>) -> Progress {
         let (now, site) = (self.now, &self.server.site);
         if let Some(outgoing) = client.outgoing.take() {
@@ -210,7 +211,7 @@ impl<'a, P: Poller> Resources<'a, P> {
             Pushed::Ended(outcome) => {
                 let record = client.connection.sent(outgoing.into_transmit(), outcome);
                 if let Some(record) = record {
-                    // The next request begins here, and its time is measured from here.
+                    // The time of the next request is measured from here.
                     self.now = clock::now();
                     self.log.record(&record, client.stream.peer, self.now);
                 }
@@ -231,15 +232,15 @@ impl<'a, P: Poller> Resources<'a, P> {
             Blocked::Store | Blocked::Turn => Interest::Errors,
         };
         if self.watch_client(key, client, interest).is_err() {
-            // The kernel has no memory to watch it with (epoll_ctl(2)).
+            // The kernel has no memory to watch the socket (epoll_ctl(2)).
             client.connection.reset();
             self.enqueue(key, client);
         }
         self.set_timer(key, client);
     }
 
-    /// Has the poller watch a client's socket with this interest. The socket of a client for which
-    /// the loop never has to wait is never registered.
+    /// Makes the poller watch a client's socket with this interest. The socket of a client for
+    /// which the loop never has to wait is never registered.
     fn watch_client(
         &mut self,
         key: Key,
@@ -259,7 +260,7 @@ impl<'a, P: Poller> Resources<'a, P> {
     }
 
     /// Sets a timer for the connection's deadline, unless an earlier timer is set: a timer that
-    /// fires too early is set again. So it costs nothing that each request moves the deadline.
+    /// fires too early is set again. So a request that moves the deadline costs nothing.
     pub fn set_timer(&mut self, key: Key, client: &mut LoopClient<'_>) {
         let Some(deadline) = client.connection.deadline() else { return };
         if client.timer_ms == 0 || deadline.at_ms < client.timer_ms {
@@ -286,7 +287,7 @@ impl<'a, P: Poller> Resources<'a, P> {
         Some(first_ms.saturating_sub(self.now.ms))
     }
 
-    /// Updates which descriptors the poller watches, those of clients excepted. In most turns there
+    /// Updates which descriptors the poller watches, except those of clients. In most turns there
     /// is nothing to change.
     pub fn watch(&mut self) -> io::Result<()> {
         let mut wanted = std::mem::take(&mut self.wanted);
@@ -328,7 +329,7 @@ impl<'a, P: Poller> Resources<'a, P> {
                 }
             }
         }
-        // In the order of `wanted`, so that the next turn can compare the two lists.
+        // `watched` gets the order of `wanted`, so that the next turn can compare the lists.
         watched.clear();
         watched.extend_from_slice(wanted);
         Ok(())
@@ -340,7 +341,8 @@ impl<'a, P: Poller> Resources<'a, P> {
             let number = descriptor(self.server, &self.store, token).map(|fd| fd.as_raw_fd());
             wanted.extend(number.map(|number| Watched { token, interest, number }));
         };
-        // `stop` and `drain` stay readable, so each is watched only until the phase has changed.
+        // The stop and drain descriptors stay readable, so each is watched only until the phase has
+        // changed.
         if self.phase != Phase::Stopping {
             watch(Token::Stop, Interest::Read);
         }
@@ -352,9 +354,9 @@ impl<'a, P: Poller> Resources<'a, P> {
         }
         for listener in self.acceptor.listeners(self.now.ms) {
             // Several loops can accept for a full loop. It is enough to wake one of them.
-            let by_one = self.server.sharing == Sharing::Exclusive
+            let wakes_one = self.server.sharing == Sharing::Exclusive
                 || *listener != self.server.own_listener();
-            let interest = if by_one { Interest::ReadByOne } else { Interest::Read };
+            let interest = if wakes_one { Interest::ReadExclusive } else { Interest::Read };
             watch(Token::Listener(*listener as u32), interest);
         }
         if let Some((_, number)) = self.store.socket() {
@@ -367,20 +369,20 @@ impl<'a, P: Poller> Resources<'a, P> {
     }
 }
 
-/// The descriptor that a token stands for. `None` for a client, and for a connection to the store
-/// that is closed.
+/// The descriptor that a token stands for. `None` for a client, and for a closed connection to the
+/// store.
 fn descriptor<'a, K>(
     server: &'a Server,
     store: &'a PipelinedConnection<'_, K>,
     token: Token,
 ) -> Option<BorrowedFd<'a>> {
     match token {
-        Token::Stop => Some(server.stop.as_fd()),
-        Token::Drain => Some(server.drain.as_fd()),
+        Token::Stop => Some(server.stop_reader.as_fd()),
+        Token::Drain => Some(server.drain_reader.as_fd()),
         Token::Overload => Some(server.admission.overload.as_fd()),
         Token::Listener(listener) => Some(server.listeners[listener as usize].as_fd()),
         Token::Store(number) => {
-            store.socket().filter(|(_, now)| *now == number).map(|(socket, _)| socket)
+            store.socket().filter(|(_, current)| *current == number).map(|(socket, _)| socket)
         }
         Token::Client(_) => None,
     }
