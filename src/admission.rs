@@ -24,10 +24,10 @@ use zerohttpd_sys::shared_memory::Shared;
 use addresses::Addresses;
 pub use overload::Overload;
 
-/// The most workers of a server: processes or threads of a pool, or loops.
+/// The maximum number of workers of a server: processes or threads of a pool, or loops.
 pub const MAX_WORKERS: usize = 1024;
 
-/// How many counters of 64 bits fill a cache line.
+/// How many numbers of 64 bits fill a cache line.
 const CACHE_LINE: usize = 8;
 
 /// How many clients can be connected at a time. `None` means no limit.
@@ -62,7 +62,7 @@ pub struct Admission {
     pub overload: Overload,
 }
 
-/// Room for one client, reserved before it is accepted.
+/// Room for one client, reserved before the client is accepted.
 #[must_use]
 pub struct Reservation<'a> {
     admission: &'a Admission,
@@ -103,13 +103,14 @@ impl Admission {
     /// all servers together have reached their limit.
     ///
     /// A server counts the new client before it adds up the clients of all servers. Two servers
-    /// that try to reserve the last room at the same time can both fail, but can't both succeed.
+    /// that try to reserve room for the last client at the same time can both fail, but can't both
+    /// succeed.
     pub fn reserve(&self, slot: Slot, limit: usize) -> Option<Reservation<'_>> {
         if let Slot::Server(server) = slot {
             let own = self.count_of(server).fetch_add(1, SeqCst) as usize;
             let reservation = Reservation { admission: self, slot };
-            let have_room = || self.limits.clients.is_none_or(|limit| self.clients() <= limit);
-            return (own < limit && have_room()).then_some(reservation);
+            let has_room = || self.limits.clients.is_none_or(|limit| self.clients() <= limit);
+            return (own < limit && has_room()).then_some(reservation);
         }
         Some(Reservation { admission: self, slot })
     }
@@ -125,7 +126,7 @@ impl Admission {
         let limit = limit.min(self.limits.clients.unwrap_or(limit)) as u64;
         self.waiting_flag(server).store(1, SeqCst);
         // The flag is set before the count is read. A client that leaves before the count is read
-        // is missing from it; a client that leaves later finds the flag and wakes this process.
+        // is not counted; a client that leaves later finds the flag and wakes this process.
         if self.count_of(server).load(SeqCst) >= limit {
             futex::wait(self.waiting_flag(server), 1, timeout);
         }
@@ -143,7 +144,7 @@ impl Admission {
 
     /// Removes all clients of a server, which has ended and is about to be started again.
     pub fn forget(&self, server: usize) {
-        // A pool has only one server, so all of `busy` is about this one.
+        // A pool has only one server, so all of `busy` belongs to it.
         self.busy.iter().for_each(|busy| busy.store(0, Relaxed));
         self.count_of(server as u32).store(0, SeqCst);
         self.overload.note(server, false);

@@ -3,9 +3,9 @@
 use rustix::time::{ClockId, clock_gettime};
 use zerohttpd_core::Now;
 
-/// The time now, with microseconds, since some requests take only a few of them. Reading it costs
-/// 30 ns and no system call where vdso(7) can read the processor's counter. The date comes from a
-/// coarse clock, at a third of that cost.
+/// The time now, with microseconds, because some requests take only a few. Reading it costs 30 ns
+/// and no system call where vdso(7) can read the processor's counter. The date comes from a coarse
+/// clock, at a third of that cost.
 pub fn now() -> Now {
     let monotonic = clock_gettime(ClockId::Monotonic);
     let real = clock_gettime(ClockId::RealtimeCoarse);

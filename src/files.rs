@@ -111,7 +111,7 @@ impl Site {
     }
 
     /// Like [`list`](Site::list), but returns `None` if the page is not ready after a slice of
-    /// work. A loop then serves other clients and calls it again.
+    /// work. A loop then serves other clients and calls again.
     pub fn list_in_turns(
         &self,
         path: &SitePath,

@@ -1,5 +1,5 @@
 //! The sandbox (Landlock, landlock(7)): a process that parses what clients send can read the site's
-//! files and no others, connect by TCP to the store's port only, and listen nowhere.
+//! files and no others, connect by TCP only to the store's port, and listen nowhere.
 //!
 //! Landlock confines neither UDP nor connections to Unix sockets with a name in the file system.
 //! For these, only the rights of the process's user count, which is a reason to give up root's
@@ -7,7 +7,7 @@
 //!
 //! A process is confined before it has threads, and after it has opened everything else: the log,
 //! the listening socket, the stop descriptors. Open descriptors stay usable. The supervisor is not
-//! confined, as it has to open the log again. It parses nothing that clients send.
+//! confined, because it has to open the log again. It parses nothing that clients send.
 
 use std::fmt;
 use std::os::fd::BorrowedFd;
@@ -29,8 +29,8 @@ pub enum Sandbox {
     Off,
 }
 
-/// The newest Landlock version whose features this program uses. On an older kernel, it uses those
-/// that the kernel has.
+/// The newest Landlock version whose features this program uses. On an older kernel, it uses the
+/// features that the kernel has.
 const WANTED: ABI = ABI::V6;
 
 /// All versions that added a feature this program uses, the newest first.
@@ -110,10 +110,10 @@ pub fn confine_server(
     root: Option<BorrowedFd<'_>>,
     store_port: Option<u16>,
 ) -> Result<(), String> {
-    let reads = AccessFs::ReadFile | AccessFs::ReadDir;
+    let read_access = AccessFs::ReadFile | AccessFs::ReadDir;
     confine(wanted, |mut rules| {
         if let Some(root) = root {
-            rules = rules.add_rule(PathBeneath::new(root, reads))?;
+            rules = rules.add_rule(PathBeneath::new(root, read_access))?;
         }
         if let Some(port) = store_port {
             rules = rules.add_rule(NetPort::new(port, AccessNet::ConnectTcp))?;
@@ -128,13 +128,13 @@ pub fn confine_server(
 ///
 /// The kernel refuses to confine the process, or the folder can't be opened.
 pub fn confine_store(wanted: Sandbox, folder: &Path) -> Result<(), String> {
-    let changes = AccessFs::from_all(WANTED) & !AccessFs::Execute;
+    let change_access = AccessFs::from_all(WANTED) & !AccessFs::Execute;
     let open = |path: &Path| PathFd::new(path).map_err(|error| error.to_string());
     let folder = open(folder)?;
     // SQLite reads its random numbers from this file.
     let random = open(Path::new("/dev/urandom")).ok();
     confine(wanted, |mut rules| {
-        rules = rules.add_rule(PathBeneath::new(folder, changes))?;
+        rules = rules.add_rule(PathBeneath::new(folder, change_access))?;
         if let Some(random) = random {
             rules = rules.add_rule(PathBeneath::new(random, AccessFs::ReadFile))?;
         }
@@ -232,8 +232,8 @@ mod tests {
         if lacks(ABI::V1) {
             return assert!(check(Sandbox::Always).is_err());
         }
-        let (mine, other) = (folder("store"), folder("other"));
-        let (inside, outside) = (mine.clone(), other.clone());
+        let (own, other) = (folder("store"), folder("other"));
+        let (inside, outside) = (own.clone(), other.clone());
         in_own_thread(move || {
             confine_store(Sandbox::Always, &inside).unwrap();
             fs::write(inside.join("new"), "made").unwrap();
@@ -241,7 +241,7 @@ mod tests {
             assert!(is_denied(fs::read(outside.join("file"))));
             assert!(is_denied(fs::write(outside.join("new"), "made")));
         });
-        fs::remove_dir_all(mine).unwrap();
+        fs::remove_dir_all(own).unwrap();
         fs::remove_dir_all(other).unwrap();
     }
 

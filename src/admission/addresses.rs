@@ -1,9 +1,9 @@
 //! The number of clients by address: a hash table for each server, in shared memory.
 //!
-//! A slot is one number: the hash of an address in the upper bits, the count in the lower ones. The
-//! hash selects a few slots, and the address has one of them until its count is zero. Addresses
-//! with the same hash share a limit. The hash has a secret key, so that an attacker can't choose
-//! addresses with the same hash.
+//! A slot is one number: the hash of an address in the upper bits, the count of its clients in the
+//! lower bits. The hash selects a few slots, and the address has one of them until its count is
+//! zero. Addresses with the same hash share a limit. The hash has a secret key, so that an attacker
+//! can't choose addresses with the same hash.
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -16,10 +16,10 @@ use zerohttpd_sys::shared_memory::Shared;
 const SLOTS: usize = 64 * 1024;
 
 /// The fewest slots of one table.
-const LEAST_SLOTS: usize = 4096;
+const MIN_SLOTS: usize = 4096;
 
 /// An address can use this many slots, beginning with the one that its hash selects. If other
-/// addresses have all of them, its clients are not counted.
+/// addresses have all these slots, its clients are not counted.
 const WINDOW: usize = 16;
 
 /// The bits of a slot that hold the count. The other bits hold the hash.
@@ -39,7 +39,7 @@ impl Addresses {
     ///
     /// `ENOMEM`.
     pub fn new(tables: usize) -> io::Result<Addresses> {
-        let slots_per_table = (SLOTS / tables.max(1)).next_power_of_two().max(LEAST_SLOTS);
+        let slots_per_table = (SLOTS / tables.max(1)).next_power_of_two().max(MIN_SLOTS);
         Ok(Addresses {
             slots: Shared::new(tables * slots_per_table)?,
             slots_per_table,
@@ -48,7 +48,7 @@ impl Addresses {
     }
 
     /// The number that stands for an address: a hash, never 0. All addresses of an IPv6 network
-    /// with a prefix of 64 bits have the same number, as a single host can use all of them.
+    /// with a prefix of 64 bits have the same number, because a single host can use all of them.
     pub fn number(&self, peer: IpAddr) -> u64 {
         let hash = match peer {
             IpAddr::V4(peer) => self.key.hash_one(peer.octets()),
@@ -57,7 +57,7 @@ impl Addresses {
         (hash >> COUNT_BITS).max(1)
     }
 
-    /// Adds a client of an address to a table. False if there is no slot for the address.
+    /// Adds a client of an address to a table. Returns false if there is no slot for the address.
     pub fn enter(&self, table: usize, address: u64) -> bool {
         let window = || self.window(table, address);
         let known = window().any(|slot| change(slot, address, |count| count + 1));
@@ -98,7 +98,7 @@ fn count_of(slot: u64, address: u64) -> Option<u64> {
     (slot >> COUNT_BITS == address).then_some(slot & ((1 << COUNT_BITS) - 1))
 }
 
-/// Changes the count in a slot, if the address has that slot.
+/// Changes the count in a slot, if the address has that slot. Returns whether it has.
 fn change(slot: &AtomicU64, address: u64, new: impl Fn(u64) -> u64) -> bool {
     slot.fetch_update(SeqCst, SeqCst, |old| match new(count_of(old, address)?) {
         0 => Some(0),
@@ -107,7 +107,7 @@ fn change(slot: &AtomicU64, address: u64, new: impl Fn(u64) -> u64) -> bool {
     .is_ok()
 }
 
-/// Takes a free slot for the first client of an address.
+/// Takes a slot for the first client of an address, if the slot is free. Returns whether it was.
 fn claim(slot: &AtomicU64, address: u64) -> bool {
     slot.compare_exchange(0, address << COUNT_BITS | 1, SeqCst, SeqCst).is_ok()
 }

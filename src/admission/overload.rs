@@ -1,8 +1,8 @@
 //! Which servers of a generation can't accept at the moment, so that the others accept for them.
 //!
-//! If each server has its own listening socket, the kernel distributes clients to all sockets, also
-//! to that of a server without room. Such a server sets its flag here and wakes the other servers,
-//! which accept from its socket too until it has room again.
+//! If each server has its own listening socket, the kernel distributes clients to all sockets, even
+//! to the socket of a server without room. Such a server sets its flag here and wakes the other
+//! servers, which accept from its socket too until it has room again.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

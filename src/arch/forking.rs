@@ -67,8 +67,7 @@ pub fn run(server: &Server) -> io::Result<()> {
     server.site.share_among(CACHE_SHARES);
     let mut children = Children { server, store: SharedPool::new()?, permits: HashMap::new() };
     while server.is_serving() {
-        // Children that have ended are reaped first, because they count against the client's
-        // address.
+        // Children that have ended are reaped first: they count against the client's address.
         match accept_after(server, server.slot(), || children.reap()) {
             Some(client) => children.serve(client),
             None => children.reap(),

@@ -23,8 +23,8 @@
 //!
 //! # What breaks it
 //!
-//! As many slow clients as there are children: the pool has to exceed the most slow clients at one
-//! time.
+//! As many slow clients as there are children: the pool has to be larger than the peak number of
+//! slow clients.
 //!
 //! # In the C original
 //!

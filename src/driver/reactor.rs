@@ -198,7 +198,7 @@ impl<P: Poller> Reactor<'_, P> {
     /// Sends the queries of this turn to the store, and passes its replies on to the clients.
     fn ask_store(&mut self) {
         let now = self.resources.now;
-        self.resources.store.check(now);
+        self.resources.store.check_deadline(now);
         self.resources.store.flush(now);
         let mut replies = 0;
         while let Some(((key, ticket), reply)) = self.resources.store.reply(now) {

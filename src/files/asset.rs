@@ -25,7 +25,7 @@ pub enum FileBytes {
     File(OwnedFd),
 }
 
-/// Where to send the bytes of a file from.
+/// The source from which the bytes of a file are sent.
 pub enum Content<'a> {
     /// From memory.
     Memory(&'a [u8]),
@@ -39,7 +39,7 @@ impl Asset {
         Asset(Arc::new(Document { metadata, source }))
     }
 
-    /// Where to send its bytes from.
+    /// The source from which its bytes are sent.
     pub fn content(&self) -> Content<'_> {
         match &self.0.source {
             FileBytes::Memory(bytes) => Content::Memory(bytes),

@@ -15,10 +15,10 @@ macro_rules! files {
     };
 }
 
-/// Everything in `public/`, as a test checks.
+/// All files in `public/`. A test checks the list.
 const SITE: &[(&str, &[u8])] = files!("public": "favicon.svg", "index.html", "picture.png");
 
-/// Everything in `templates/`, as a test checks.
+/// All files in `templates/`. A test checks the list.
 const TEMPLATES: &[(&str, &[u8])] = files!("templates":
     "error.html", "guestbook/index.html", "guestbook/refused.html", "guestbook/thanks.html",
     "listing.html");

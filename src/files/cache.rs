@@ -15,20 +15,20 @@ const ENTRY_BYTES: u64 = 1024;
 pub struct Cache<V> {
     entries: LruCache<SitePath, (V, u64)>,
     bytes: u64,
-    most_bytes: u64,
+    max_bytes: u64,
     /// This many entries are never evicted.
-    least_entries: usize,
+    min_entries: usize,
 }
 
 impl<V> Cache<V> {
     /// An empty cache for at most this many bytes, but always for this many entries.
-    pub fn new(most_bytes: u64, least_entries: usize) -> Cache<V> {
-        Cache { entries: LruCache::unbounded(), bytes: 0, most_bytes, least_entries }
+    pub fn new(max_bytes: u64, min_entries: usize) -> Cache<V> {
+        Cache { entries: LruCache::unbounded(), bytes: 0, max_bytes, min_entries }
     }
 
     /// Changes the limit in bytes. The next [`put`](Cache::put) applies it.
-    pub fn set_most_bytes(&mut self, most_bytes: u64) {
-        self.most_bytes = most_bytes;
+    pub fn set_max_bytes(&mut self, max_bytes: u64) {
+        self.max_bytes = max_bytes;
     }
 
     /// The value of a path, which becomes the most recently used.
@@ -54,8 +54,8 @@ impl<V> Cache<V> {
         let bytes = ENTRY_BYTES + bytes;
         self.bytes += bytes;
         self.entries.put(path, (value, bytes));
-        while self.bytes > self.most_bytes
-            && self.entries.len() > self.least_entries
+        while self.bytes > self.max_bytes
+            && self.entries.len() > self.min_entries
             && let Some((_, (_, oldest))) = self.entries.pop_lru()
         {
             self.bytes -= oldest;

@@ -1,5 +1,5 @@
-//! Files that exist and that the server is not allowed to read: the client gets 404, and a message
-//! tells the operator.
+//! Files that exist and that the server is not allowed to read: the client gets 404, and the
+//! operator gets a message.
 
 use std::path::PathBuf;
 
@@ -10,12 +10,12 @@ use crate::clock;
 use crate::shared::counters::Count;
 use crate::shared::scoreboard::Scoreboard;
 
-/// The most bytes of a name in the message, since a client chooses the name.
+/// The maximum length of a name in the message, in bytes. A client chooses the name.
 const PRINTED_BYTES: usize = 256;
 
 /// Counts and reports files that the server is not allowed to read.
 pub struct Denials {
-    /// Has the count, and the time of the last report.
+    /// The scoreboard, with the count and the time of the last report.
     pub board: Scoreboard,
     /// The root, as the operator names it.
     pub root: PathBuf,

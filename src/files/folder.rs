@@ -17,14 +17,14 @@ use crate::files::denied::Denials;
 use crate::files::identity::Identity;
 use crate::files::index::file_name;
 use crate::files::listing::Listings;
-use crate::files::opening::TO_READ;
+use crate::files::opening::READ_FLAGS;
 use crate::files::root::Root;
 use crate::files::types::{content_type, own_encoding};
 
 /// Files up to this size are kept in memory and sent with their head in one call.
 const KEPT_FILE_BYTES: u64 = 64 * 1024;
 
-/// The most bytes of files that all processes of a server keep together.
+/// The maximum number of bytes of files that all processes of a server keep together.
 const KEPT_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A folder of files.
@@ -49,7 +49,7 @@ struct KnownFile {
 struct FileVersion {
     identity: Identity,
     /// Whether a further change would show in the file's times. They come from a coarse clock, so a
-    /// change that follows another one too soon leaves them as they are.
+    /// change too soon after another one leaves the times as they are.
     is_settled: bool,
     /// Its content, if it is small.
     kept: Option<Asset>,
@@ -124,7 +124,7 @@ impl Folder {
 
     /// Sets the number of processes that divide the memory for files.
     pub fn share_among(&self, processes: usize) {
-        self.lock().set_most_bytes(KEPT_BYTES / processes.max(1) as u64);
+        self.lock().set_max_bytes(KEPT_BYTES / processes.max(1) as u64);
         self.listings.share_among(processes);
     }
 
@@ -139,8 +139,8 @@ impl Folder {
         (now.ms < file.checked_at_ms + FRESH_MS).then(|| file.choose(encodings))
     }
 
-    /// Looks up a file and its precompressed versions on the disk. It ignores versions that are
-    /// older than the file: they were made from an earlier state of it.
+    /// Looks up a file and its precompressed versions on the disk. Ignores versions that are older
+    /// than the file: they were made from an earlier state of the file.
     fn look_up(&self, path: &SitePath, now: Now) -> Result<KnownFile, AssetError> {
         let (plain, stat) = self.open_beneath(path, None)?;
         let identity = Identity::of(&stat);
@@ -154,8 +154,8 @@ impl Folder {
         }
         let varies = !coded.is_empty();
         let known = self.lock().peek(path).cloned();
-        // The metadata of a kept version say whether the file has others (`Vary`). If that has
-        // changed, no version is used again.
+        // The metadata of a kept version says whether the file has others (`Vary`). If that has
+        // changed, no kept version is used again.
         let known = known.filter(|file| file.coded.is_empty() != varies);
         let version = |encoding, file: &OwnedFd, stat: &Stat| {
             let identity = Identity::of(stat);
@@ -204,7 +204,7 @@ impl Folder {
         if let Some(encoding) = encoding {
             name.to_mut().extend_from_slice(encoding.extension().as_bytes());
         }
-        let (file, stat) = self.root.find(&name, TO_READ).map_err(|errno| match errno {
+        let (file, stat) = self.root.find(&name, READ_FLAGS).map_err(|errno| match errno {
             Errno::NOENT if path.is_folder() => self.root.why_no_index(&name),
             errno => self.root.refusal(&name, errno),
         })?;
@@ -233,7 +233,7 @@ impl FileVersion {
         // the clock.
         let after = rustix::fs::fstat(file).map_err(|_| AssetError::Unreadable)?;
         let is_settled = identity.is_settled(now) && Identity::of(&after) == identity;
-        // Of a file that was truncated meanwhile, the bytes that were read are sent.
+        // If the file was truncated meanwhile, the bytes that were read are sent.
         let mut as_read = identity;
         as_read.len = bytes.len() as u64;
         let metadata = metadata(path, as_read, coding);

@@ -1,4 +1,4 @@
-//! Tells one version of a file from another.
+//! Distinguishes the versions of a file.
 
 use rustix::fs::Stat;
 use zerohttpd_core::Now;
@@ -41,7 +41,7 @@ impl Identity {
     }
 
     /// A strong validator (RFC 9110 §8.8.3): at most 50 hex digits and dashes. It includes the time
-    /// of change, since an installer can give all files the same time of modification (inode(7)).
+    /// of change, because an installer can give all files the same time of modification (inode(7)).
     pub fn tag(&self) -> String {
         // 64 bits of nanoseconds last for 584 years.
         format!("{:x}-{:x}-{:x}", self.len, self.modified_ns as u64, self.changed_ns as u64)

@@ -1,10 +1,10 @@
 //! Listings of folders: names are read and sorted once, and listed in pages.
 //!
-//! Pages are long, since programs that read listings (rclone, lftp, pip) read only the first page.
-//! Names are read, and files looked up, in [slices](SLICE_NAMES), so that a loop can serve other
-//! clients in between. Only one page is made at a time, and callers call again until their page is
-//! ready. Names are kept until the folder changes, and a page is served until it is as old as
-//! [`FRESH_MS`].
+//! Pages are long, because programs that read listings (rclone, lftp, pip) read only the first
+//! page. Names are read, and files looked up, in [slices](SLICE_NAMES), so that a loop can serve
+//! other clients in between. Only one page is made at a time, and callers call again until their
+//! page is ready. Names are kept until the folder changes, and a page is served until it is as old
+//! as [`FRESH_MS`].
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
@@ -16,27 +16,28 @@ use crate::clock;
 use crate::files::cache::{Cache, FRESH_MS};
 use crate::files::identity::Identity;
 use crate::files::names::{MAX_NAMES, MAX_NAMES_BYTES, NameSpan, Names};
-use crate::files::opening::TO_LIST;
+use crate::files::opening::LIST_FLAGS;
 use crate::files::root::Root;
 
-/// The most names on a page: about 4 MB of HTML. Folders that programs read have fewer names.
+/// The maximum number of names on a page: about 4 MB of HTML. Folders that programs read have fewer
+/// names.
 const PAGE_NAMES: usize = 25_000;
 
 /// How many files a loop looks up in one turn, which takes 2 to 4 ms.
 const SLICE_NAMES: usize = 1_000;
 
-/// The most bytes of listings that all processes of a server keep together: enough for a single
-/// process to keep the largest listing. Each process keeps at least its last two folders, so that a
-/// client that waits for a page still finds it after the next page was made.
+/// The maximum number of bytes of listings that all processes of a server keep together: enough for
+/// a single process to keep the largest listing. Each process keeps at least its last two folders,
+/// so that a client that waits for a page still finds it after the next page was made.
 const KEPT_BYTES: u64 = 16 * 1024 * 1024;
 
-/// A page in progress is dropped if no client has caused a slice of work on it in this time.
+/// A page in progress is dropped if no request has led to a slice of work on it for this long.
 const ABANDONED_MS: u64 = 5000;
 
 const _: () = assert!(MAX_NAMES_BYTES + MAX_NAMES * size_of::<NameSpan>() < KEPT_BYTES as usize);
 
 /// The listings that are kept, and the page in progress. There is only one page in progress, so a
-/// listing that many clients request at the same time is read once and takes its memory once.
+/// listing that many clients request at the same time is read once and takes memory once.
 pub struct Listings(Mutex<KnownFolders>);
 
 struct KnownFolders {
@@ -74,7 +75,7 @@ struct PageInProgress {
 }
 
 impl Listings {
-    /// No folder is known, and no page is in progress.
+    /// Listings without known folders and without a page in progress.
     pub fn new() -> Listings {
         Listings(Mutex::new(KnownFolders {
             folders: Cache::new(KEPT_BYTES, 2),
@@ -85,7 +86,7 @@ impl Listings {
 
     /// Sets the number of processes that divide the memory for listings.
     pub fn share_among(&self, processes: usize) {
-        self.lock().folders.set_most_bytes(KEPT_BYTES / processes.max(1) as u64);
+        self.lock().folders.set_max_bytes(KEPT_BYTES / processes.max(1) as u64);
     }
 
     fn lock(&self) -> MutexGuard<'_, KnownFolders> {
@@ -108,7 +109,7 @@ impl Listings {
         }
     }
 
-    /// A page of a folder's listing. `None` if it is not ready after a slice of work, so that the
+    /// A page of a folder's listing. `None` if it is not ready after a slice of work, and the
     /// caller has to call again.
     pub fn page_in_turns(
         &self,
@@ -170,7 +171,7 @@ impl KnownFolders {
                 let listing = self.put(in_progress, listing);
                 is_requested.then_some(Ok(listing))
             }
-            // If another page has failed, the caller's own page begins with its next call.
+            // If another page has failed, the next call begins the caller's own page.
             Err(error) => is_requested.then_some(Err(error)),
         }
     }
@@ -192,7 +193,7 @@ impl KnownFolders {
 }
 
 impl KnownFolder {
-    /// How many bytes of memory it takes.
+    /// How many bytes of memory the folder takes.
     fn bytes(&self) -> usize {
         let entry_bytes = |entry: &FolderEntry| size_of_val(entry) + entry.name.capacity();
         let page_bytes =
@@ -203,8 +204,8 @@ impl KnownFolder {
 }
 
 impl PageInProgress {
-    /// Opens a folder to make a page of it. The names that `earlier` has are used if the folder has
-    /// not changed.
+    /// Opens a folder to make a page of it. The names in `earlier` are used if the folder has not
+    /// changed.
     fn open(
         root: &Root,
         path: &SitePath,
@@ -213,7 +214,7 @@ impl PageInProgress {
         now: Now,
     ) -> Result<PageInProgress, AssetError> {
         let (folder, stat) = root
-            .find(path.as_bytes(), TO_LIST)
+            .find(path.as_bytes(), LIST_FLAGS)
             .map_err(|errno| root.refusal(path.as_bytes(), errno))?;
         let identity = Identity::of(&stat);
         let (is_same, mut known_folder) = match earlier {

@@ -27,8 +27,8 @@ pub struct Names {
     pub is_cut: bool,
 }
 
-/// Where a name stands in the text, and whether it sorts as a folder's. That is what getdents64(2)
-/// says: false for a symbolic link, and on file systems that do not tell the type.
+/// The position of a name in the text, and whether the name sorts as a folder's. getdents64(2)
+/// decides that: false for a symbolic link, and on file systems that do not report the type.
 pub struct NameSpan {
     start: u32,
     len: u16,

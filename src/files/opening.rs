@@ -1,14 +1,14 @@
-//! The flags to open files and folders with, and the answer to a failure.
+//! The flags for opening files and folders, and the answer to a failure.
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use zerohttpd_core::AssetError;
 
 /// Flags to read a file. Opening a pipe without a writer, or a terminal, must not block the server.
-pub const TO_READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
+pub const READ_FLAGS: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 
 /// Flags to read the names in a folder.
-pub const TO_LIST: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::DIRECTORY);
+pub const LIST_FLAGS: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::DIRECTORY);
 
 /// The answer to a failure. A client cannot tell whether a file does not exist, is behind a
 /// symbolic link, or is one that the server is not allowed to read.

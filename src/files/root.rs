@@ -11,10 +11,11 @@ use zerohttpd_core::AssetError;
 
 use crate::files::denied::Denials;
 use crate::files::index::INDEX;
-use crate::files::opening::{TO_LIST, TO_READ, asset_error};
+use crate::files::opening::{LIST_FLAGS, READ_FLAGS, asset_error};
 use crate::files::steps;
 
-/// How often a path is tried. openat2(2) fails with EAGAIN while a folder on the path is renamed.
+/// How many times a path is tried. openat2(2) fails with EAGAIN while a folder on the path is
+/// renamed.
 const ATTEMPTS: usize = 8;
 
 /// A folder whose files are served.
@@ -57,7 +58,7 @@ impl Root {
         let resolution = match rustix::fs::openat2(&folder, ".", flags, Mode::empty(), resolve) {
             Ok(_) => Resolution::Openat2(resolve),
             // openat2 is new in Linux 5.6. Filters of system calls can also deny it: those of older
-            // containers with EPERM, and systemd's RestrictSUIDSGID= with ENOSYS, since a filter
+            // containers with EPERM, and systemd's RestrictSUIDSGID= with ENOSYS, because a filter
             // can't see the mode in openat2's arguments.
             Err(Errno::NOSYS | Errno::PERM) => Resolution::Steps,
             Err(errno) => return Err(errno.into()),
@@ -139,12 +140,12 @@ impl Root {
     ///
     /// # Errors
     ///
-    /// A lack of descriptors or memory, which tells nothing about the file.
+    /// A lack of descriptors or memory, which says nothing about the file.
     pub fn entry_info(&self, name: &[u8]) -> Result<Option<EntryInfo>, AssetError> {
         let Some((_, stat)) = busy_or_none(self.find(name, OFlags::PATH))? else { return Ok(None) };
         let kind = FileType::from_raw_mode(stat.st_mode);
         let can_be_served = match kind {
-            FileType::RegularFile => busy_or_none(self.find(name, TO_READ))?.is_some(),
+            FileType::RegularFile => busy_or_none(self.find(name, READ_FLAGS))?.is_some(),
             FileType::Directory => self.can_serve_folder(name)?,
             _ => false,
         };
@@ -173,10 +174,10 @@ impl Root {
     /// Whether a folder can be served: with its index, or with a listing if it has none.
     fn can_serve_folder(&self, folder: &[u8]) -> Result<bool, AssetError> {
         let index = [folder, b"/", INDEX].concat();
-        match self.find(&index, TO_READ) {
+        match self.find(&index, READ_FLAGS) {
             Ok((_, stat)) => Ok(FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile),
             Err(Errno::NOENT) if self.why_no_index(&index) == AssetError::NoIndex => {
-                Ok(busy_or_none(self.find(folder, TO_LIST))?.is_some())
+                Ok(busy_or_none(self.find(folder, LIST_FLAGS))?.is_some())
             }
             failed => Ok(busy_or_none(failed)?.is_some()),
         }

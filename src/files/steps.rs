@@ -11,7 +11,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, Statx, StatxFlags};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
-/// The most links that are followed, as in the kernel (path_resolution(7)).
+/// The maximum number of links that are followed, the same as the kernel's (path_resolution(7)).
 const MAX_LINKS: usize = 40;
 
 /// `PATH_MAX`, with the NUL at the end.
@@ -30,7 +30,7 @@ const SHARED_FOLDER: u32 = 0o1002;
 pub enum Mount {
     /// The number of the mount.
     Number(u64),
-    /// The device of its files, where the kernel does not tell the number (before Linux 5.8). A
+    /// The device of its files, where the kernel does not report the number (before Linux 5.8). A
     /// bind mount of the same file system has the same device.
     Device(u64),
 }
@@ -51,7 +51,7 @@ impl Mount {
         }
     }
 
-    /// The number in a result of statx(2), if the kernel tells it.
+    /// The number in a result of statx(2), if the kernel reports it.
     pub fn in_stat(stat: &Statx) -> Option<Mount> {
         let has_number = stat.stx_mask & StatxFlags::MNT_ID.bits() != 0;
         has_number.then_some(Mount::Number(stat.stx_mnt_id))
@@ -67,7 +67,7 @@ struct Walk<'a> {
     entered: Vec<OwnedFd>,
     /// The components that are still to be resolved, in reverse order.
     remaining: Vec<Vec<u8>>,
-    /// Whether the path must end in a folder, as a slash follows its last component.
+    /// Whether the path must end in a folder, because a slash follows its last component.
     must_be_folder: bool,
     links: usize,
 }
@@ -134,7 +134,7 @@ impl Walk<'_> {
     /// Enters a folder. If the name is that of a link, prepends the link's target instead.
     fn enter(&mut self, name: &[u8]) -> Result<(), Errno> {
         let folder = match rustix::fs::openat(self.current(), name, STEP_FLAGS, Mode::empty()) {
-            // It is a link, or not a folder.
+            // The name is that of a link, or not of a folder.
             Err(Errno::NOTDIR | Errno::LOOP) => return self.follow(name, Errno::NOTDIR),
             opened => opened?,
         };
@@ -146,17 +146,18 @@ impl Walk<'_> {
     /// Opens the last component. If the name is that of a link, prepends the link's target instead
     /// and returns `None`.
     fn open_last(&mut self, name: &[u8], flags: OFlags) -> Result<Option<OwnedFd>, Errno> {
-        let wants_links = flags.contains(OFlags::NOFOLLOW) && !self.must_be_folder;
+        let opens_link_itself = flags.contains(OFlags::NOFOLLOW) && !self.must_be_folder;
         let mut flags = flags | OFlags::NOFOLLOW;
         flags.set(OFlags::DIRECTORY, flags.contains(OFlags::DIRECTORY) || self.must_be_folder);
         let file = match rustix::fs::openat(self.current(), name, flags, Mode::empty()) {
-            Err(errno @ (Errno::NOTDIR | Errno::LOOP)) if !wants_links => {
+            Err(errno @ (Errno::NOTDIR | Errno::LOOP)) if !opens_link_itself => {
                 return self.follow(name, errno).map(|()| None);
             }
             opened => opened?,
         };
         self.check_mount(&file)?;
-        if flags.contains(OFlags::PATH) && !wants_links && is_link(&rustix::fs::fstat(&file)?) {
+        if flags.contains(OFlags::PATH) && !opens_link_itself && is_link(&rustix::fs::fstat(&file)?)
+        {
             return self.follow(name, Errno::LOOP).map(|()| None);
         }
         Ok(Some(file))
@@ -182,7 +183,8 @@ impl Walk<'_> {
         if is_shared && stat.st_uid != geteuid().as_raw() && stat.st_uid != folder.st_uid {
             return Err(Errno::ACCESS);
         }
-        // A magic link's text is an absolute path, or the name of no file.
+        // The text of a magic link is an absolute path, or one like `socket:[1]` that names no
+        // file.
         let text = rustix::fs::readlinkat(&link, "", Vec::new())?.into_bytes();
         match text.starts_with(b"/") {
             true => Err(Errno::XDEV),
@@ -203,7 +205,7 @@ fn is_link(stat: &Stat) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::opening::{TO_LIST, TO_READ};
+    use crate::files::opening::{LIST_FLAGS, READ_FLAGS};
     use rustix::fs::{ResolveFlags, openat2};
     use std::fs;
     use std::os::unix::fs::symlink;
@@ -261,7 +263,7 @@ mod tests {
             for case in 0..400 {
                 let follows_links = case % 4 > 0;
                 let name = path(random, case % 10 == 0).trim_start_matches('/').to_owned();
-                let flags = [TO_READ, TO_LIST, OFlags::PATH, OFlags::PATH | OFlags::NOFOLLOW];
+                let flags = [READ_FLAGS, LIST_FLAGS, OFlags::PATH, OFlags::PATH | OFlags::NOFOLLOW];
                 let flags = *random.choice(&flags).unwrap() | OFlags::CLOEXEC;
                 let mut rules =
                     ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;

@@ -71,8 +71,8 @@ const TYPES: [(&str, &str); 56] = [
 /// not XML: a charset would override the encoding that XML itself declares (RFC 7303 §3).
 pub fn content_type(name: &[u8]) -> Cow<'static, str> {
     let kind = extension(name).and_then(|extension| {
-        let ours = TYPES.iter().find(|(known, _)| known.eq_ignore_ascii_case(extension));
-        ours.map(|(_, kind)| *kind).or_else(|| mime_guess::from_ext(extension).first_raw())
+        let own = TYPES.iter().find(|(known, _)| known.eq_ignore_ascii_case(extension));
+        own.map(|(_, kind)| *kind).or_else(|| mime_guess::from_ext(extension).first_raw())
     });
     match kind {
         None => Cow::Borrowed("application/octet-stream"),
@@ -82,8 +82,8 @@ pub fn content_type(name: &[u8]) -> Cow<'static, str> {
 }
 
 /// The coding that is part of a file's format. `.svgz` is compressed SVG, which browsers show only
-/// with `Content-Encoding: gzip`. A client that accepts no gzip gets it too, as there is no other
-/// version.
+/// with `Content-Encoding: gzip`. A client that accepts no gzip gets it too, because there is no
+/// other version.
 pub fn own_encoding(name: &[u8]) -> Option<Encoding> {
     extension(name)?.eq_ignore_ascii_case("svgz").then_some(Encoding::Gzip)
 }

@@ -2,7 +2,7 @@
 //!
 //! Each worker collects lines and writes a few at a time. The log never makes a server wait: lines
 //! that a terminal or pipe does not take are dropped and counted. The supervisor opens standard
-//! output anew for that purpose. It does so while it still has root's rights, since the pipe or
+//! output anew for that purpose. It does so while it still has root's rights, because the pipe or
 //! terminal can belong to root, and keeps the descriptor for later generations.
 
 mod files;
@@ -22,7 +22,7 @@ use zerohttpd_sys::shared_memory::Shared;
 
 use crate::clock;
 use crate::shared::counters::{Count, ThreadCounters};
-pub use files::could_open;
+pub use files::check_can_open;
 
 /// The format of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ const BATCH_BYTES: usize = 4096;
 /// The longest time that a line waits for others to be written with it.
 const DELAY_MS: u64 = 50;
 
-/// The most bytes of a request line in the log, escapes included, so that a line fits a batch.
+/// The maximum length of a request line in the log, with its escapes, so that a line fits a batch.
 const LINE_BYTES: usize = 2048;
 
 impl Sink {
@@ -87,7 +87,7 @@ impl Sink {
         Ok(Sink { descriptor, format, method, shared: Shared::new(2)? })
     }
 
-    /// The descriptor that lines are written to.
+    /// The descriptor to which lines are written.
     pub fn descriptor(&self) -> &OwnedFd {
         &self.descriptor
     }
@@ -130,7 +130,7 @@ impl Sink {
         }
     }
 
-    /// Whether the last line in the log was cut off: 1 if so.
+    /// 1 if the last line in the log was cut off; otherwise 0.
     fn torn_flag(&self) -> &AtomicU64 {
         &self.shared[1]
     }
@@ -147,7 +147,7 @@ pub fn standard_output() -> Result<OwnedFd, Errno> {
     match output::reopened(stdout, "/proc/self/fd/1") {
         Ok(Some(own)) => Ok(own),
         Ok(None) => duplicate(),
-        // A pipe need not be opened anew: each write to it can be told not to block.
+        // A pipe need not be opened anew: each write to it can return at once instead of blocking.
         Err(errno) => match WriteMethod::of(stdout)? {
             WriteMethod::NoWait => duplicate(),
             _ => Err(errno),
@@ -246,8 +246,8 @@ impl Drop for Log<'_> {
     }
 }
 
-/// Appends a text to a line. Quotes, backslashes and everything but visible ASCII become `\xNN`, so
-/// that a client can neither end the line nor control the terminal.
+/// Appends a text to a line. Quotes, backslashes and everything except visible ASCII become `\xNN`,
+/// so that a client can neither end the line nor control the terminal.
 fn escape(out: &mut Vec<u8>, text: &[u8]) {
     let end = out.len() + LINE_BYTES;
     for &byte in text {

@@ -53,7 +53,8 @@ impl StoreChoice {
         }
     }
 
-    /// Reads the third argument, as the C programs had it: `ip`, `host` or `host:port`; or a URL.
+    /// Reads the third argument in the form that the C programs had: `ip`, `host` or `host:port`;
+    /// or a URL.
     ///
     /// # Errors
     ///
@@ -142,7 +143,7 @@ fn parse_host_and_port(text: &str) -> Result<(String, u16), String> {
 
 /// The address of the store, as servers use it. Servers do not resolve a host's name: a resolver
 /// blocks, and needs files and sockets that the sandbox denies to them. A child of the supervisor
-/// resolves it.
+/// resolves the name.
 #[derive(Clone)]
 pub struct Address {
     location: Location,
@@ -217,7 +218,7 @@ impl Address {
     ///
     /// # Errors
     ///
-    /// An immediate failure of connect(2), or that the name is not resolved yet.
+    /// An immediate failure of connect(2), or the name is not resolved yet.
     pub fn connect(&self) -> io::Result<OwnedFd> {
         match &self.location {
             Location::Unix(path) => unix_socket::connect(path, true),
@@ -229,7 +230,7 @@ impl Address {
     }
 }
 
-/// Begins to connect to an address, as [`Address::connect`] does.
+/// Begins to connect to an address, like [`Address::connect`].
 ///
 /// # Errors
 ///

@@ -33,7 +33,8 @@ impl Backoff {
     }
 
     /// The epoch of a connection that is opened now. When a connection fails, another epoch begins.
-    /// Idle connections of earlier epochs are not used again, as they have probably failed too.
+    /// Idle connections of earlier epochs are not used again, because they have probably failed
+    /// too.
     pub fn epoch(&self) -> u64 {
         self.store.epoch.load(Relaxed)
     }

@@ -8,7 +8,8 @@ use crate::store::address::Address;
 use crate::store::backoff::Backoff;
 use crate::store::blocking_connection::BlockingConnection;
 
-/// Lends a worker a connection for one query, and the right to use a connection.
+/// Lends a worker the right to use a connection for one query, and an idle connection if there is
+/// one.
 pub trait ConnectionSource {
     /// Takes the right to use one connection, and an idle connection of this epoch if there is one.
     /// Waits for the right until `until_ms` of the monotonic clock. Closes idle connections of
@@ -24,7 +25,7 @@ pub trait ConnectionSource {
     fn give_back(&mut self, connection: Option<BlockingConnection>);
 }
 
-/// The right to use a connection. Dropping it gives the right back, also after a panic.
+/// The right to use a connection. Dropping it gives the right back, even after a panic.
 struct Lease<'a> {
     source: &'a mut dyn ConnectionSource,
     connection: Option<BlockingConnection>,
@@ -71,7 +72,7 @@ impl<S: ConnectionSource> ConnectionSource for ClosedAfterUse<S> {
 ///
 /// # Errors
 ///
-/// Why there is no reply. The back-off and the counters have noted it.
+/// Why there is no reply. The back-off and the counters have noted the failure.
 pub fn ask(
     source: &mut dyn ConnectionSource,
     (address, backoff): (&Address, Backoff),

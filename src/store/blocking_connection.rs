@@ -30,7 +30,7 @@ pub struct BlockingConnection {
 }
 
 impl BlockingConnection {
-    /// Connects, and logs in, until `until_ms` of the monotonic clock.
+    /// Connects and logs in, by the time `until_ms` of the monotonic clock at the latest.
     ///
     /// # Errors
     ///
@@ -47,7 +47,7 @@ impl BlockingConnection {
     ///
     /// # Errors
     ///
-    /// As [`open`](BlockingConnection::open).
+    /// Those of [`open`](BlockingConnection::open).
     pub fn log_in(
         socket: io::Result<OwnedFd>,
         credentials: &Credentials,
@@ -164,7 +164,7 @@ fn system_message(error: &io::Error) -> String {
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
-/// Waits until the connection is made or has failed. Returns false if poll(2) fails.
+/// Waits until a connection is made or has failed. Returns false if poll(2) fails.
 fn wait_writable(socket: &OwnedFd, until_ms: u64) -> Result<bool, StoreDown> {
     loop {
         let left_ms = until_ms.saturating_sub(clock::now().ms);

@@ -80,7 +80,8 @@ impl<'a, K> PipelinedConnection<'a, K> {
         self.open.as_ref().is_some_and(|open| !open.is_writable)
     }
 
-    /// When to call [`check`](PipelinedConnection::check), in milliseconds of the monotonic clock.
+    /// When to call [`check_deadline`](PipelinedConnection::check_deadline), in milliseconds of the
+    /// monotonic clock.
     pub fn deadline_ms(&self) -> Option<u64> {
         if !self.replies.is_empty() {
             return Some(0);
@@ -128,8 +129,8 @@ impl<'a, K> PipelinedConnection<'a, K> {
         }
     }
 
-    /// Replaces a connection of an earlier epoch once no reply is awaited on it. Queries of which
-    /// no byte was sent go to the new connection.
+    /// Replaces a connection of an earlier epoch once no reply is awaited on it. Queries that were
+    /// not even partly sent go to the new connection.
     fn renew(&mut self, now: Now) {
         let epoch = self.backoff.epoch();
         let is_stale = |open: &&mut OpenConnection<PendingQuery<K>>| open.epoch != epoch;
@@ -147,16 +148,16 @@ impl<'a, K> PipelinedConnection<'a, K> {
         }
     }
 
-    /// The socket has room to write.
-    pub fn writable(&mut self, now: Now) {
+    /// Handles a socket that has room to write.
+    pub fn on_writable(&mut self, now: Now) {
         if let Some(open) = &mut self.open {
             open.is_writable = true;
         }
         self.flush(now);
     }
 
-    /// The socket has something to read: replies, or the end.
-    pub fn readable(&mut self, scratch: &mut [MaybeUninit<u8>], now: Now) {
+    /// Handles a socket that has something to read: replies, or the end.
+    pub fn on_readable(&mut self, scratch: &mut [MaybeUninit<u8>], now: Now) {
         let Some(open) = &mut self.open else { return };
         let pending_before = open.pipeline.pending();
         match open.read(scratch) {
@@ -171,7 +172,7 @@ impl<'a, K> PipelinedConnection<'a, K> {
     }
 
     /// Fails the connection if the store has not answered in time.
-    pub fn check(&mut self, now: Now) {
+    pub fn check_deadline(&mut self, now: Now) {
         let is_overdue = |open: &OpenConnection<PendingQuery<K>>| {
             open.pipeline.has_pending() && open.give_up_at_ms <= now.ms
         };
@@ -198,7 +199,7 @@ impl<'a, K> PipelinedConnection<'a, K> {
     }
 
     /// Answers every query with the failure. If no query waits, a closed connection means only that
-    /// the store was restarted, so the back-off is not told.
+    /// the store was restarted, so the back-off does not note it.
     fn fail(&mut self, failure: StoreFailure, now: Now) {
         let Some(mut open) = self.open.take() else { return };
         if open.pipeline.has_pending() || failure.why == StoreDown::NotServing {
@@ -224,7 +225,7 @@ impl<K> OpenConnection<K> {
                     self.has_written = true;
                 }
                 Err(Errno::INTR) => {}
-                // A socket that is still connecting says ENOTCONN or EAGAIN.
+                // A socket that is still connecting fails with ENOTCONN or EAGAIN.
                 Err(Errno::AGAIN | Errno::NOTCONN) => self.is_writable = false,
                 Err(errno) => return Err(self.failure(errno)),
             }

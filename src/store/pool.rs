@@ -9,7 +9,8 @@ use crate::clock;
 use crate::store::blocking::ConnectionSource;
 use crate::store::blocking_connection::BlockingConnection;
 
-/// The most connections of a pool. With more connections, queries would only queue in the store.
+/// The maximum number of connections of a pool. With more connections, queries would only queue in
+/// the store.
 pub const STORE_CONNECTIONS: usize = 16;
 
 /// A pool of connections. A thread takes one for each query.

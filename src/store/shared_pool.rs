@@ -31,8 +31,8 @@ use crate::store::blocking_connection::BlockingConnection;
 /// The number of permits. With more connections, queries would only queue in the store.
 const PERMITS: usize = 16;
 
-/// A child that waits for a permit checks again this often. A process that frees a permit wakes it,
-/// unless that process is killed before it does so.
+/// A child that waits for a permit checks again this often. A process that frees a permit wakes the
+/// child, unless the process is killed first.
 const TICK: Duration = Duration::from_millis(100);
 
 /// The pool, for the parent and its children.
@@ -97,12 +97,12 @@ impl SharedPool {
             return Some(slot);
         }
         loop {
-            // The flag is set before the claim. A permit that was freed before that, without a
-            // wake-up, is then found by the claim.
+            // The flag is set before the claim. So the claim finds a permit that was freed without
+            // a wake-up before the flag was set.
             self.wait_flag().store(1, SeqCst);
             if let Some(slot) = self.claim(pid) {
-                // The flag stays set, as other children can be waiting. Of two permits that were
-                // freed at once, only the first woke a child, so this one wakes another.
+                // The flag stays set, because other children can be waiting. Of two permits that
+                // were freed at once, only the first woke a child, so this child wakes another.
                 futex::wake_one(self.wait_flag());
                 return Some(slot);
             }
@@ -138,7 +138,7 @@ impl SharedPool {
     }
 
     /// Takes an idle connection of this epoch from the queue. Connections of other epochs are
-    /// closed, as they have probably failed.
+    /// closed, because they have probably failed.
     fn take_idle(&self, epoch: u64) -> Result<Option<BlockingConnection>, Errno> {
         loop {
             let mut opened_in = [0; size_of::<u64>()];
@@ -194,7 +194,7 @@ fn pid_number(pid: Pid) -> u64 {
 mod tests {
     use super::*;
 
-    fn is_free(member: &mut Member<'_>) -> bool {
+    fn takes_permit(member: &mut Member<'_>) -> bool {
         match member.take(0, 0) {
             Ok(connection) => connection.is_none(),
             Err(why) => panic!("{why:?}"),
@@ -205,14 +205,14 @@ mod tests {
     fn a_permit_has_one_owner_and_is_free_again_once_its_owner_has_ended() {
         let pool = SharedPool::new().unwrap();
         let mut members: Vec<_> = (0..PERMITS).map(|_| pool.member()).collect();
-        assert!(members.iter_mut().all(is_free));
+        assert!(members.iter_mut().all(takes_permit));
         let mut late = pool.member();
         assert!(matches!(late.take(0, 0), Err(StoreDown::TimedOut)));
         members[3].give_back(None);
-        assert!(is_free(&mut late));
-        // All of them have this process as their owner.
+        assert!(takes_permit(&mut late));
+        // All permits have this process as their owner.
         pool.reclaim(getpid());
-        assert!((0..PERMITS).all(|_| is_free(&mut pool.member())));
+        assert!((0..PERMITS).all(|_| takes_permit(&mut pool.member())));
         assert!(matches!(pool.member().take(0, 0), Err(StoreDown::TimedOut)));
     }
 
@@ -220,7 +220,7 @@ mod tests {
     fn a_child_that_waits_gets_the_next_permit_that_is_free() {
         let pool = SharedPool::new().unwrap();
         let mut members: Vec<_> = (0..PERMITS).map(|_| pool.member()).collect();
-        assert!(members.iter_mut().all(is_free));
+        assert!(members.iter_mut().all(takes_permit));
         let until_ms = clock::now().ms + 60_000;
         std::thread::scope(|scope| {
             let waiting: Vec<_> = (0..3)
@@ -246,7 +246,7 @@ mod tests {
         };
         let (near, far) = pair();
         let mut member = pool.member();
-        assert!(is_free(&mut member));
+        assert!(takes_permit(&mut member));
         member.give_back(Some(BlockingConnection::from_socket(near, 0)));
         let connection = pool.member().take(0, 0).unwrap().unwrap();
         assert!(connection.is_usable());

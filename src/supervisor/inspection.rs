@@ -95,7 +95,7 @@ pub fn before_serving(options: &Options, received: Option<&UpgradeState>) -> Res
     }
     let has_log = received.is_some_and(|received| !received.log.is_empty());
     if let Some(file) = options.log_file.as_deref().filter(|_| !has_log) {
-        access_log::could_open(file).map_err(|error| build::log_error(options, &error))?;
+        access_log::check_can_open(file).map_err(|error| build::log_error(options, &error))?;
     }
     match &options.store {
         _ if received.is_some() => {}

@@ -8,7 +8,7 @@ use rustix::fs::{Access, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use zerohttpd_sys::file_access;
 
-/// The path can lead to a pipe or a terminal, and opening those must not block.
+/// The path can lead to a pipe or a terminal, and opening one must not block.
 const FLAGS: OFlags =
     OFlags::APPEND.union(OFlags::CLOEXEC).union(OFlags::NOCTTY).union(OFlags::NONBLOCK);
 
@@ -22,7 +22,8 @@ pub fn open(file: &Path) -> io::Result<OwnedFd> {
     let opened = match kind(file)? {
         None => rustix::fs::open(file, FLAGS | OFlags::WRONLY | OFlags::CREATE, mode),
         // A named pipe can be opened for reading and writing without a reader (fifo(7)), so readers
-        // can come and go. Without the right to read it, this open fails unless a reader is there.
+        // can come and go. Without the right to read the pipe, the open fails unless there is a
+        // reader.
         Some(FileType::Fifo) => rustix::fs::open(file, FLAGS | OFlags::RDWR, mode)
             .or_else(|_| rustix::fs::open(file, FLAGS | OFlags::WRONLY, mode)),
         Some(_) => rustix::fs::open(file, FLAGS | OFlags::WRONLY, mode),
@@ -30,13 +31,13 @@ pub fn open(file: &Path) -> io::Result<OwnedFd> {
     Ok(opened?)
 }
 
-/// Checks whether [`open`] would succeed, and creates nothing. It opens an existing file, but not a
+/// Checks whether [`open`] would succeed, and creates nothing. Opens an existing file, except a
 /// pipe, whose reader would notice.
 ///
 /// # Errors
 ///
 /// Those of `open`.
-pub fn could_open(file: &Path) -> io::Result<()> {
+pub fn check_can_open(file: &Path) -> io::Result<()> {
     match kind(file)? {
         None => file_access::check_can_create(file),
         Some(FileType::Fifo) => file_access::check(file, Access::WRITE_OK),
