@@ -73,7 +73,7 @@ pub struct Reservation<'a> {
 pub struct Permit<'a> {
     admission: &'a Admission,
     slot: Slot,
-    /// The number of the client's address if [`Addresses`] counts this client, else 0.
+    /// The number of the client's address if [`Addresses`] counts this client; otherwise 0.
     address: u64,
 }
 

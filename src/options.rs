@@ -24,13 +24,13 @@ pub struct Options {
     pub address: SocketAddr,
     /// At most this many clients wait in the kernel's queue.
     pub backlog: i32,
-    /// The document root; `None` for the site that is compiled in.
+    /// The document root; `None` for the compiled-in site.
     pub root: Option<PathBuf>,
     /// Whether folders without an index are listed.
     pub listing: bool,
     /// Whether symbolic links that stay beneath the root are followed.
     pub symlinks: bool,
-    /// The folder of templates; `None` for those that are compiled in.
+    /// The folder of templates; `None` for the compiled-in templates.
     pub templates: Option<PathBuf>,
     /// The store.
     pub store: StoreChoice,

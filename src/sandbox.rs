@@ -31,10 +31,10 @@ pub enum Sandbox {
 
 /// The newest Landlock version whose features this program uses. On an older kernel, it uses the
 /// features that the kernel has.
-const WANTED: ABI = ABI::V6;
+const WANTED_ABI: ABI = ABI::V6;
 
 /// All versions that added a feature this program uses, the newest first.
-const KNOWN: [ABI; 6] = [ABI::V6, ABI::V5, ABI::V4, ABI::V3, ABI::V2, ABI::V1];
+const KNOWN_ABIS: [ABI; 6] = [ABI::V6, ABI::V5, ABI::V4, ABI::V3, ABI::V2, ABI::V1];
 
 impl Sandbox {
     /// The name of this choice on the command line.
@@ -63,10 +63,10 @@ impl fmt::Display for Confinement {
     }
 }
 
-/// The newest of the [`KNOWN`] versions that this kernel supports.
+/// The newest of the [`KNOWN_ABIS`] versions that this kernel supports.
 pub fn available() -> Confinement {
     Confinement(
-        KNOWN.into_iter().find(|abi| {
+        KNOWN_ABIS.into_iter().find(|abi| {
             ruleset(*abi, CompatLevel::HardRequirement).and_then(Ruleset::create).is_ok()
         }),
     )
@@ -128,7 +128,7 @@ pub fn confine_server(
 ///
 /// The kernel refuses to confine the process, or the folder can't be opened.
 pub fn confine_store(wanted: Sandbox, folder: &Path) -> Result<(), String> {
-    let change_access = AccessFs::from_all(WANTED) & !AccessFs::Execute;
+    let change_access = AccessFs::from_all(WANTED_ABI) & !AccessFs::Execute;
     let open = |path: &Path| PathFd::new(path).map_err(|error| error.to_string());
     let folder = open(folder)?;
     // SQLite reads its random numbers from this file.
@@ -149,7 +149,7 @@ fn confine(
     if wanted == Sandbox::Off {
         return Ok(());
     }
-    let confined = ruleset(WANTED, CompatLevel::BestEffort)
+    let confined = ruleset(WANTED_ABI, CompatLevel::BestEffort)
         .and_then(Ruleset::create)
         .and_then(permit)
         .and_then(RulesetCreated::restrict_self)

@@ -84,7 +84,7 @@ const SIGNALS: &[Signal] = &[
 /// How often the supervisor tries to report lost lines on standard error.
 const REPORT_INTERVAL_MS: u64 = 1000;
 
-/// Runs a server until it is told to stop.
+/// Runs a server until a signal stops it.
 ///
 /// # Errors
 ///
@@ -203,7 +203,7 @@ impl Supervisor<'_> {
             self.watch_root();
             let next_report_ms =
                 diagnostics::report_lost().then(|| clock::now().ms + REPORT_INTERVAL_MS);
-            if self.is_upgrade_due && self.draining() < MAX_DRAINING {
+            if self.is_upgrade_due && self.draining_count() < MAX_DRAINING {
                 self.begin_upgrade();
             }
             let times = [

@@ -27,7 +27,7 @@ use crate::server::Server;
 use crate::shared::guard::ConnectionGuard;
 use crate::shared::scoreboard::Phase;
 
-/// In a turn, at most this many clients are accepted at a socket, refused ones included, so that
+/// In a turn, at most this many clients are accepted at a socket, including refused ones, so that
 /// connected clients are served in between.
 const ACCEPTS_PER_TURN: usize = 64;
 
@@ -116,8 +116,8 @@ impl<P: Poller> Reactor<'_, P> {
         }
     }
 
-    /// If the server has begun to drain or to stop, closes the acceptor and tells the clients'
-    /// connections.
+    /// If the server has begun to drain or to stop, closes the acceptor, and drains or closes the
+    /// clients' connections.
     fn notice_phase(&mut self) {
         let phase = self.resources.server.phase();
         if phase == self.resources.phase {

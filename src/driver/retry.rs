@@ -1,4 +1,4 @@
-//! Repeats what fails while the machine is short of processes, threads or memory.
+//! Repeats attempts while the machine is short of processes, threads or memory.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};

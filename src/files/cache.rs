@@ -8,7 +8,7 @@ use zerohttpd_core::SitePath;
 pub const FRESH_MS: u64 = 900;
 
 /// Each entry counts as this many bytes more than its value. So the limit also holds for empty
-/// files, and for large files, of which only the metadata is kept.
+/// files, and for large files, whose content is not kept.
 const ENTRY_BYTES: u64 = 1024;
 
 /// Values by path.

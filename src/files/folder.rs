@@ -320,7 +320,8 @@ mod tests {
         }
     }
 
-    /// A file that is written twice within a tick of the clock has the same times afterwards.
+    /// A file that is written twice within a tick of the clock has the same times after both
+    /// writes.
     #[test]
     fn a_file_that_was_read_too_soon_after_a_change_is_read_again() {
         let root = std::env::temp_dir().join(format!("zerohttpd-settled-{}", std::process::id()));

@@ -21,7 +21,7 @@ pub enum Sharing {
     Reuseport,
     /// One socket; the kernel wakes every process that waits, and the fastest gets the client.
     Shared,
-    /// One socket; the kernel wakes one process that waits, mostly the same one.
+    /// One socket; the kernel wakes one process that waits, mostly the same process.
     Exclusive,
 }
 

@@ -116,9 +116,9 @@ pub fn print_summary(options: &Options, scoreboard: Scoreboard, used: ResourceUs
 /// How many clients each process has accepted.
 fn by_process(accepted: &[u64]) -> String {
     /// For more processes than this, only the smallest and the largest number are printed.
-    const FEW: usize = 8;
+    const MAX_LISTED: usize = 8;
     match (accepted.iter().min(), accepted.iter().max()) {
-        (Some(min), Some(max)) if accepted.len() > FEW => {
+        (Some(min), Some(max)) if accepted.len() > MAX_LISTED => {
             format!("from {min} to {max} per process")
         }
         _ => {

@@ -130,8 +130,8 @@ pub fn log_error(options: &Options, error: &io::Error) -> String {
     format!("can't log to {}: {error}", file.display())
 }
 
-/// Standard output, if the log goes there. All generations of servers use this descriptor, since it
-/// might not be possible to open it again without root's rights.
+/// Standard output, if the log goes there. All generations of servers use this descriptor, because
+/// it might not be possible to open standard output again without root's rights.
 ///
 /// # Errors
 ///

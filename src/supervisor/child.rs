@@ -73,7 +73,7 @@ pub struct Child {
 }
 
 /// A child that lives this long has started successfully.
-const STARTED_MS: u64 = 2000;
+const STARTUP_MS: u64 = 2000;
 
 /// The first wait before a child that keeps ending is restarted.
 const FIRST_WAIT_MS: u64 = 50;
@@ -97,7 +97,7 @@ impl Child {
             How::Killed(signal) => format!("was killed by signal {signal}"),
         };
         say!("zerohttpd: {what} {how}; starting another");
-        if now_ms < self.at_ms + STARTED_MS {
+        if now_ms < self.at_ms + STARTUP_MS {
             return Child::to_start_later(self.role, self.failures);
         }
         Child { role: self.role, pid: None, at_ms: now_ms, failures: 0 }
@@ -110,7 +110,7 @@ pub fn fork_child() -> io::Result<Fork> {
     let side = fork()?;
     if let Fork::Child = side {
         // A pending signal would end the child if it were unblocked before it is ignored.
-        signal::MEANT_FOR_SUPERVISOR.iter().for_each(|signal| signal::ignore(*signal));
+        signal::SUPERVISOR_SIGNALS.iter().for_each(|signal| signal::ignore(*signal));
         signal::unblock_all();
     }
     Ok(side)

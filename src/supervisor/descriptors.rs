@@ -11,7 +11,7 @@ pub struct Descriptors(usize);
 
 /// Descriptors for everything except clients and listening sockets: the store, files, the log and
 /// the root.
-const OWN: usize = 64;
+const OWN_DESCRIPTORS: usize = 64;
 
 /// A server with threads needs at least this many descriptors besides those of its clients: a dozen
 /// that are open from the start, 16 connections to the store, and some files.
@@ -38,7 +38,7 @@ impl Descriptors {
             return MAX_CHILDREN;
         }
         let min = if arch.has_threads { MIN_OWN_WITH_THREADS } else { 0 };
-        let own = (OWN + listeners).min((self.0 / 4).max(min));
+        let own = (OWN_DESCRIPTORS + listeners).min((self.0 / 4).max(min));
         self.0.saturating_sub(own).max(1)
     }
 

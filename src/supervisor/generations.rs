@@ -25,7 +25,7 @@ impl Supervisor<'_> {
             .chain(NotifyState::monotonic_usec_now())
             .collect::<Vec<_>>();
         tell_service_manager(&reloading);
-        self.is_reload_due = !self.servers.is_empty() && self.draining() >= MAX_DRAINING;
+        self.is_reload_due = !self.servers.is_empty() && self.draining_count() >= MAX_DRAINING;
         if self.is_reload_due {
             say!(
                 "zerohttpd: {MAX_DRAINING} generations of servers are still draining; opening the \
@@ -107,7 +107,7 @@ impl Supervisor<'_> {
     }
 
     /// How many earlier generations still have clients.
-    pub fn draining(&self) -> usize {
+    pub fn draining_count(&self) -> usize {
         let generations = self.children.iter().filter_map(|child| child.role.generation());
         let mut old: Vec<u64> =
             generations.filter(|generation| *generation != self.generation).collect();

@@ -26,7 +26,7 @@ use crate::supervisor::upgrade_state::UpgradeState;
 const MIN_DESCRIPTORS: u64 = 32;
 
 /// How many levels of the folder of templates are searched.
-const DEPTH: usize = 8;
+const MAX_DEPTH: usize = 8;
 
 /// Checks whether a server could start with these options, and prints what it has checked.
 ///
@@ -91,7 +91,7 @@ pub fn before_serving(options: &Options, received: Option<&UpgradeState>) -> Res
         Sink::onto_output(None, Format::Off).map_err(|error| build::log_error(options, &error))?;
     build::open_files(options, no_log)?;
     if let Some(folder) = &options.templates {
-        reject_stray(folder, folder, DEPTH)?;
+        reject_stray(folder, folder, MAX_DEPTH)?;
     }
     let has_log = received.is_some_and(|received| !received.log.is_empty());
     if let Some(file) = options.log_file.as_deref().filter(|_| !has_log) {

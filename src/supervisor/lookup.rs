@@ -21,7 +21,7 @@ use crate::store::blocking_connection::BlockingConnection;
 const ANSWER_MS: u64 = 5000;
 
 /// The exit code for a store that refuses the credentials.
-pub const NOT_ADMITTED: i32 = 3;
+pub const EXIT_NOT_ADMITTED: i32 = 3;
 
 /// When to look for the store, and whether the last lookup was refused.
 #[derive(Default)]
@@ -44,7 +44,7 @@ pub fn run(choice: &StoreChoice, current: &Address, backoff: Backoff, is_first: 
         true => report_at_start(choice, &failure, backoff),
         false => backoff.failed(&failure, clock::now().ms),
     }
-    if failure.why == StoreDown::NotAdmitted { NOT_ADMITTED } else { 1 }
+    if failure.why == StoreDown::NotAdmitted { EXIT_NOT_ADMITTED } else { 1 }
 }
 
 /// Tries all addresses and notes the first that answers, or the first of all if none answers.

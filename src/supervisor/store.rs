@@ -173,7 +173,8 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Waits until the embedded store answers: ours, or that of another server with the same file.
+    /// Waits until the embedded store answers. If another server uses the same file, its store
+    /// answers.
     fn await_embedded(&self) {
         let until_ms = clock::now().ms + EMBEDDED_ANSWER_MS;
         while clock::now().ms < until_ms {
@@ -227,7 +228,7 @@ impl Supervisor<'_> {
 
     /// Notes how a lookup has ended.
     pub fn note_lookup_end(&mut self, how: How) {
-        self.lookup.is_refused = how == How::Exited(lookup::NOT_ADMITTED);
+        self.lookup.is_refused = how == How::Exited(lookup::EXIT_NOT_ADMITTED);
     }
 
     /// Forks the child that looks for the store.

@@ -26,7 +26,7 @@ impl Supervisor<'_> {
     pub fn begin_upgrade(&mut self) {
         self.send_signal(Signal::KILL, |role| role == Role::Check);
         self.children.retain(|child| child.role != Role::Check);
-        self.is_upgrade_due = self.draining() >= MAX_DRAINING;
+        self.is_upgrade_due = self.draining_count() >= MAX_DRAINING;
         if self.is_upgrade_due {
             return say!(
                 "zerohttpd: {MAX_DRAINING} generations of servers are still draining; another \
@@ -86,7 +86,7 @@ impl Supervisor<'_> {
             // Another file took the name after the check began.
             _ => return self.begin_upgrade(),
         };
-        if self.draining() >= MAX_DRAINING {
+        if self.draining_count() >= MAX_DRAINING {
             return self.begin_upgrade();
         }
         let state = self.upgrade_state();
@@ -168,7 +168,7 @@ impl Supervisor<'_> {
     pub fn can_retry(&self) -> bool {
         match self.retry_at_ms() {
             Some(at_ms) => at_ms <= clock::now().ms,
-            None => self.draining() < MAX_DRAINING,
+            None => self.draining_count() < MAX_DRAINING,
         }
     }
 }

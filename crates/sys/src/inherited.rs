@@ -46,7 +46,7 @@ pub fn take(number: RawFd) -> io::Result<OwnedFd> {
     let index = passed.iter().position(|passed| *passed == number).ok_or(Errno::BADF)?;
     passed.swap_remove(index);
     // SAFETY: the number was open before this program opened anything, so nothing here owns it; and
-    // nothing takes it again, since it is no longer in the list.
+    // nothing takes it again, because it is no longer in the list.
     let descriptor = unsafe { OwnedFd::from_raw_fd(number) };
     keep_on_exec(&descriptor, false)?;
     Ok(descriptor)

@@ -10,7 +10,7 @@ use super::check;
 
 /// Signals that only the supervisor acts on. Other processes get them too: from a terminal, which
 /// signals all processes, or from a user who picks the wrong process.
-pub const MEANT_FOR_SUPERVISOR: &[Signal] =
+pub const SUPERVISOR_SIGNALS: &[Signal] =
     &[Signal::TERM, Signal::QUIT, Signal::INT, Signal::HUP, Signal::USR1, Signal::USR2];
 
 /// Ignores a signal.
