@@ -56,7 +56,7 @@ pub struct Admission {
     /// For each server, a cache line with two numbers: how many clients it has, and 1 while it
     /// waits for room.
     servers: Shared,
-    /// The number of clients by address; `None` if it is not limited.
+    /// The number of clients by address; `None` if that number is not limited.
     addresses: Option<Addresses>,
     /// The servers that can't accept.
     pub overload: Overload,
@@ -137,7 +137,7 @@ impl Admission {
         self.busy[..workers].iter().all(|busy| busy.load(Relaxed) != 0)
     }
 
-    /// Removes the client of a pool's worker, which has left or has died with the worker.
+    /// Removes the client of a pool's worker: the client has left, or the worker has died.
     pub fn vacate(&self, worker: usize) {
         self.busy[worker].store(0, Relaxed);
     }

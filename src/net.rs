@@ -5,8 +5,8 @@ pub mod stream;
 
 use std::os::fd::OwnedFd;
 
-/// A pipe that the supervisor writes to and servers watch. Returns its reading end and its writing
-/// end.
+/// A pipe to which the supervisor writes, and which servers watch. Returns its reading end and its
+/// writing end.
 ///
 /// # Errors
 ///

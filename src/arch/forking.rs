@@ -49,8 +49,8 @@ use crate::driver::retry::retry;
 use crate::server::Server;
 use crate::store::shared_pool::SharedPool;
 
-/// A child's file cache gets the memory for file caches divided by this number. It is smaller than
-/// the number of possible children: an equal share for each would be too small to be of use.
+/// A child's file cache gets the memory for file caches divided by this number, which is smaller
+/// than the number of possible children: an equal share for each would be too small to be of use.
 const CACHE_SHARES: usize = 256;
 
 /// The children, and what the parent holds for each.

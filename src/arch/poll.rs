@@ -79,7 +79,7 @@ impl Poller for Poll {
         self.add(fd, token, interest)
     }
 
-    fn closed(&mut self, number: RawFd, token: Token) {
+    fn remove_closed(&mut self, number: RawFd, token: Token) {
         let position = self.positions[number as usize];
         // Another descriptor can have this number by now.
         if self.tokens.get(position) == Some(&token) {

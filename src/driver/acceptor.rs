@@ -88,8 +88,8 @@ fn refuse(server: &Server, stream: Stream) {
     stream.dismiss(&zerohttpd_core::app::too_many_connections(&server.app, now));
 }
 
-/// Accepts for one loop: at its own listening socket, and at those of loops that can't accept.
-/// A listening socket is identified by its index in [`Server::listeners`].
+/// Accepts clients for one loop: at its own listening socket, and at those of loops that can't
+/// accept. A listening socket is identified by its index in [`Server::listeners`].
 pub struct Acceptor<'a> {
     server: &'a Server,
     /// The sockets at which it accepts, its own first.

@@ -36,12 +36,12 @@ pub trait Poller: Sized {
 
     /// Stops watching a descriptor that stays open.
     fn remove(&mut self, fd: BorrowedFd<'_>, token: Token) {
-        self.closed(fd.as_raw_fd(), token);
+        self.remove_closed(fd.as_raw_fd(), token);
     }
 
     /// Removes a descriptor that is closed, or is about to be, from a list that the program keeps.
-    /// A list in the kernel loses it by itself (epoll(7)).
-    fn closed(&mut self, _number: RawFd, _token: Token) {}
+    /// A list in the kernel loses the descriptor by itself (epoll(7)).
+    fn remove_closed(&mut self, _number: RawFd, _token: Token) {}
 
     /// Waits until a descriptor is ready or the time-out has passed, and appends the events.
     ///

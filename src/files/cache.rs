@@ -21,7 +21,7 @@ pub struct Cache<V> {
 }
 
 impl<V> Cache<V> {
-    /// An empty cache for at most this many bytes, but always for this many entries.
+    /// An empty cache for at most `max_bytes`, but always for `min_entries` entries.
     pub fn new(max_bytes: u64, min_entries: usize) -> Cache<V> {
         Cache { entries: LruCache::unbounded(), bytes: 0, max_bytes, min_entries }
     }

@@ -48,7 +48,7 @@ struct KnownFolders {
     last_slice_ms: u64,
 }
 
-/// A folder whose names are known, with the pages that were made of it.
+/// A folder whose names are known, with the pages of its listing that were made.
 struct KnownFolder {
     names: Names,
     identity: Identity,
@@ -204,8 +204,8 @@ impl KnownFolder {
 }
 
 impl PageInProgress {
-    /// Opens a folder to make a page of it. The names in `earlier` are used if the folder has not
-    /// changed.
+    /// Opens a folder to make a page of its listing. The names in `earlier` are used if the folder
+    /// has not changed.
     fn open(
         root: &Root,
         path: &SitePath,

@@ -63,7 +63,7 @@ struct Walk<'a> {
     root: &'a OwnedFd,
     mount: &'a Mount,
     follows_links: bool,
-    /// The folders entered beneath the root, for `..` to go back to.
+    /// The folders that were entered beneath the root. `..` goes back to them.
     entered: Vec<OwnedFd>,
     /// The components that are still to be resolved, in reverse order.
     remaining: Vec<Vec<u8>>,

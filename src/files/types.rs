@@ -67,8 +67,8 @@ const TYPES: [(&str, &str); 56] = [
     ("zst", "application/zstd"),
 ];
 
-/// The media type for a file's extension, in upper or lower case. Text is declared as UTF-8, but
-/// not XML: a charset would override the encoding that XML itself declares (RFC 7303 §3).
+/// The media type for a file's extension, in upper or lower case. Text is declared as UTF-8, except
+/// XML: a charset would override the encoding that XML itself declares (RFC 7303 §3).
 pub fn content_type(name: &[u8]) -> Cow<'static, str> {
     let kind = extension(name).and_then(|extension| {
         let own = TYPES.iter().find(|(known, _)| known.eq_ignore_ascii_case(extension));

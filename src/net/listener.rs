@@ -127,7 +127,7 @@ impl Listener {
 
     /// Sets how long the kernel keeps sending to a client that acknowledges nothing, even after the
     /// connection was closed (`TCP_USER_TIMEOUT` in tcp(7)): the time that the limits allow for a
-    /// piece of a file. The kernel's default is some minutes.
+    /// piece of a file. The kernel's default is several minutes.
     ///
     /// # Errors
     ///

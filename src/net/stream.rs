@@ -56,9 +56,9 @@ impl Stream {
         let _ = sockopt::set_socket_linger(&self.socket, Some(Duration::ZERO));
     }
 
-    /// Sends an answer and closes the connection, without waiting. Before it closes the socket, it
-    /// reads what the client has sent already: closing a socket with unread input resets the
-    /// connection, and the client could lose the answer.
+    /// Sends an answer, reads what the client has sent already, and closes the connection, without
+    /// waiting. Closing a socket with unread input would reset the connection, and the client could
+    /// lose the answer.
     pub fn dismiss(self, answer: &[u8]) {
         let _ = net::send(&self.socket, answer, SendFlags::NOSIGNAL);
         let _ = self.receive(&mut [MaybeUninit::uninit(); 4096]);

@@ -16,7 +16,7 @@ pub struct MetricsHandle {
 }
 
 /// The guard of a connection. Dropping it returns the permit and counts the connection as closed,
-/// however the connection ends, a panic included.
+/// however the connection ends, even by a panic.
 pub struct ConnectionGuard<'a> {
     _permit: Option<Permit<'a>>,
     metrics: &'a MetricsHandle,

@@ -132,15 +132,15 @@ impl StoreCondition {
     }
 
     /// Notes that a connection was made.
-    pub fn reached(&self) {
+    pub fn note_reached(&self) {
         self.failures.store(0, Relaxed);
         self.retry_at_ms.store(0, Relaxed);
         self.connections.end();
     }
 
     /// Notes that a query was answered.
-    pub fn answered(&self, kind: QueryKind) {
-        self.reached();
+    pub fn note_answer(&self, kind: QueryKind) {
+        self.note_reached();
         for (outage, failed) in [(self.visits, QueryKind::Visit), (self.remarks, QueryKind::Sign)] {
             let is_over = match outage.scope.load(Relaxed) {
                 BY_ANY_PAGE => {
@@ -156,7 +156,7 @@ impl StoreCondition {
     }
 
     /// Notes that a query was answered with an error.
-    pub fn refused(&self, kind: QueryKind, failure: &StoreFailure, now_ms: u64) {
+    pub fn note_refusal(&self, kind: QueryKind, failure: &StoreFailure, now_ms: u64) {
         let scope = match (failure.scope, kind) {
             (Scope::Connection, _) => return,
             (_, QueryKind::View) => BY_ANY_PAGE,
@@ -291,18 +291,18 @@ mod tests {
         ] {
             let condition = StoreCondition::new().unwrap();
             assert_eq!(condition.describe(9), "store up");
-            condition.refused(failed, failure, 1000);
-            condition.refused(failed, failure, 2000);
+            condition.note_refusal(failed, failure, 1000);
+            condition.note_refusal(failed, failure, 2000);
             let reason = failure.message.as_deref().unwrap();
             assert_eq!(condition.describe(3000), format!("{text}: {error}: {reason}"));
             for (answered, is_over) in then {
-                condition.answered(answered);
+                condition.note_answer(answered);
                 assert_eq!(condition.is_up(), is_over, "{failed:?} {answered:?}");
             }
         }
         let condition = StoreCondition::new().unwrap();
-        condition.refused(Visit, &noperm, 1000);
-        condition.refused(Sign, &oom, 1000);
+        condition.note_refusal(Visit, &noperm, 1000);
+        condition.note_refusal(Sign, &oom, 1000);
         let both = format!("store down for 1 s: {error}: NOPERM; {error}: OOM");
         assert_eq!(condition.describe(2000), both);
         let refused = StoreFailure::of_connection(StoreDown::Unreachable, "Connection refused");

@@ -49,14 +49,14 @@ impl Backoff {
         let failure = match reply {
             Ok(_) => {
                 self.counters.count_duration(Timed::Store, now.us_since(asked_at));
-                return self.answered(kind);
+                return self.note_answer(kind);
             }
             Err(failure) => failure,
         };
         let now_ms = now.ms;
         self.counters.count_store_failure(failure.why);
-        self.store.refused(kind, failure, now_ms);
-        // `failed` reports failures of the connection.
+        self.store.note_refusal(kind, failure, now_ms);
+        // `note_failure` reports failures of the connection.
         if failure.why == StoreDown::Refused
             && self.store.outage_of(kind).note_if_due(failure, now_ms)
         {
@@ -67,7 +67,7 @@ impl Backoff {
     }
 
     /// Notes that the store can't be reached, has broken the connection, or can't serve.
-    pub fn failed(&self, failure: &StoreFailure, now_ms: u64) {
+    pub fn note_failure(&self, failure: &StoreFailure, now_ms: u64) {
         let failures = self.store.failures.fetch_add(1, Relaxed);
         let wait = FIRST_WAIT_MS.saturating_mul(1 << failures.min(10)).min(LONGEST_WAIT_MS);
         self.store.retry_at_ms.fetch_max(now_ms + wait, Relaxed);
@@ -88,17 +88,17 @@ impl Backoff {
 
     /// Notes that the store answers. If it was reported to be down, the first process that notices
     /// reports that it is back.
-    pub fn answered(&self, kind: QueryKind) {
+    pub fn note_answer(&self, kind: QueryKind) {
         if self.store.is_up() && self.store.failures.load(Relaxed) == 0 {
             return;
         }
-        self.store.answered(kind);
+        self.store.note_answer(kind);
         self.report_if_up();
     }
 
     /// Notes that the store has accepted a connection and its credentials.
-    pub fn reached(&self) {
-        self.store.reached();
+    pub fn note_reached(&self) {
+        self.store.note_reached();
         self.report_if_up();
     }
 

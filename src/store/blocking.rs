@@ -100,7 +100,7 @@ fn ask_on_a_connection(
     let has_enough_time = 2 * taken_ms <= asked_ms + until_ms;
     let note_failure = |failure: &StoreFailure| {
         if failure.why != StoreDown::TimedOut || has_enough_time {
-            backoff.failed(failure, clock::now().ms);
+            backoff.note_failure(failure, clock::now().ms);
         }
     };
     let mut connection = match idle.filter(BlockingConnection::is_usable) {

@@ -96,7 +96,7 @@ impl<'a, K> PipelinedConnection<'a, K> {
         self.enqueue(pending, query, now);
     }
 
-    /// Adds a query to the open connection, or fails it if none can be opened now.
+    /// Adds a query to the open connection, or fails the query if no connection can be opened now.
     fn enqueue(&mut self, pending: PendingQuery<K>, query: Query, now: Now) {
         if self.open.is_none() && self.backoff.can_connect(now.ms) {
             self.connect(now);
@@ -183,7 +183,7 @@ impl<'a, K> PipelinedConnection<'a, K> {
 
     fn connect(&mut self, now: Now) {
         match self.address.connect() {
-            Err(error) => self.backoff.failed(&unreachable(error), now.ms),
+            Err(error) => self.backoff.note_failure(&unreachable(error), now.ms),
             Ok(socket) => {
                 self.number = self.number.wrapping_add(1);
                 self.open = Some(OpenConnection {
@@ -203,7 +203,7 @@ impl<'a, K> PipelinedConnection<'a, K> {
     fn fail(&mut self, failure: StoreFailure, now: Now) {
         let Some(mut open) = self.open.take() else { return };
         if open.pipeline.has_pending() || failure.why == StoreDown::NotServing {
-            self.backoff.failed(&failure, now.ms);
+            self.backoff.note_failure(&failure, now.ms);
         }
         open.pipeline.fail(failure);
         while let Some(reply) = open.pipeline.reply() {

@@ -43,7 +43,7 @@ pub struct SharedPool {
     flag: Shared,
     /// The end of the socket pair to which idle connections are sent.
     queue_in: OwnedFd,
-    /// The end from which they are received.
+    /// The end from which idle connections are received.
     queue_out: OwnedFd,
 }
 

@@ -135,7 +135,7 @@ pub fn log_error(options: &Options, error: &io::Error) -> String {
 ///
 /// # Errors
 ///
-/// A write to it could block.
+/// A write to standard output could block.
 pub fn open_output(options: &Options) -> Result<Option<OwnedFd>, String> {
     if options.log_file.is_some() || options.log_format == Format::Off {
         return Ok(None);
@@ -151,7 +151,7 @@ pub fn folder_error(what: &str, folder: &Path, error: &io::Error) -> String {
     format!("can't serve the {what} in {}: {error}", folder.display())
 }
 
-/// The templates of the folder. A template that the folder lacks is the compiled-in one.
+/// The templates of the folder. Templates that the folder lacks are the compiled-in ones.
 fn templates(options: &Options) -> Result<Templates, String> {
     if let Some(folder) = options.templates.as_deref().filter(|folder| !folder.is_dir()) {
         return Err(folder_error("templates", folder, &io::ErrorKind::NotFound.into()));

@@ -42,7 +42,7 @@ impl Role {
         }
     }
 
-    /// The generation that a server or the admin server belongs to.
+    /// The generation to which a server or the admin server belongs.
     pub fn generation(self) -> Option<u64> {
         match self {
             Role::Server { generation, .. } | Role::Admin { generation } => Some(generation),
@@ -67,7 +67,7 @@ pub struct Child {
     /// `None` if it is to be started.
     pub pid: Option<Pid>,
     /// When it was started or is to be started, in milliseconds of the monotonic clock.
-    pub at_ms: u64,
+    pub start_ms: u64,
     /// How often in a row it has ended soon after its start.
     pub failures: u32,
 }
@@ -85,7 +85,7 @@ impl Child {
     /// A child to start after a wait, which doubles with each failure.
     pub fn to_start_later(role: Role, failures: u32) -> Child {
         let wait_ms = (FIRST_WAIT_MS << failures.min(10)).min(LONGEST_WAIT_MS);
-        Child { role, pid: None, at_ms: clock::now().ms + wait_ms, failures: failures + 1 }
+        Child { role, pid: None, start_ms: clock::now().ms + wait_ms, failures: failures + 1 }
     }
 
     /// The child that replaces this one, which has ended. Prints how it ended.
@@ -97,10 +97,10 @@ impl Child {
             How::Killed(signal) => format!("was killed by signal {signal}"),
         };
         say!("zerohttpd: {what} {how}; starting another");
-        if now_ms < self.at_ms + STARTUP_MS {
+        if now_ms < self.start_ms + STARTUP_MS {
             return Child::to_start_later(self.role, self.failures);
         }
-        Child { role: self.role, pid: None, at_ms: now_ms, failures: 0 }
+        Child { role: self.role, pid: None, start_ms: now_ms, failures: 0 }
     }
 }
 

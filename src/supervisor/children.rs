@@ -26,8 +26,8 @@ impl Supervisor<'_> {
     /// Takes over the children of the program that this one has replaced. The generations of this
     /// program are numbered after those of that program.
     pub fn adopt(&mut self, received: &UpgradeState) {
-        let at_ms = clock::now().ms;
-        let child = |role, pid| Child { role, pid: Some(pid), at_ms, failures: 0 };
+        let start_ms = clock::now().ms;
+        let child = |role, pid| Child { role, pid: Some(pid), start_ms, failures: 0 };
         self.generation = received.generation;
         self.children.extend(received.store.map(|pid| child(Role::Store, pid)));
         // An earlier version did not write the generations.
@@ -49,8 +49,8 @@ impl Supervisor<'_> {
             Role::Lookup => self.fork_lookup(),
         };
         let pid = pid.map_err(|error| format!("can't start a process: {error}"))?;
-        let at_ms = clock::now().ms;
-        self.children.push(Child { role, pid: Some(pid), at_ms, failures });
+        let start_ms = clock::now().ms;
+        self.children.push(Child { role, pid: Some(pid), start_ms, failures });
         self.note_servers();
         Ok(())
     }
@@ -106,7 +106,7 @@ impl Supervisor<'_> {
     /// When the next child is to be started.
     pub fn next_start_ms(&self) -> Option<u64> {
         let to_start = self.children.iter().filter(|child| child.pid.is_none());
-        to_start.map(|child| child.at_ms).min()
+        to_start.map(|child| child.start_ms).min()
     }
 
     /// Reaps the children that have ended: adds up the resources that they used, and plans to
@@ -161,7 +161,7 @@ impl Supervisor<'_> {
     pub fn start_due(&mut self) {
         let now_ms = clock::now().ms;
         while let Some(index) =
-            self.children.iter().position(|child| child.pid.is_none() && child.at_ms <= now_ms)
+            self.children.iter().position(|child| child.pid.is_none() && child.start_ms <= now_ms)
         {
             let child = self.children.swap_remove(index);
             if let Role::Server { index, .. } = child.role {

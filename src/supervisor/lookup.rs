@@ -36,13 +36,13 @@ pub struct StoreLookup {
     pub is_refused: bool,
 }
 
-/// Looks for the store, in the child that is forked for this. Returns its exit code. The first
+/// Looks for the store, in a child of the supervisor. Returns the child's exit code. The first
 /// lookup prints its failure with advice; later lookups report failures as servers do.
 pub fn run(choice: &StoreChoice, current: &Address, backoff: Backoff, is_first: bool) -> i32 {
     let Err(failure) = find(choice, current, backoff) else { return 0 };
     match is_first {
         true => report_at_start(choice, &failure, backoff),
-        false => backoff.failed(&failure, clock::now().ms),
+        false => backoff.note_failure(&failure, clock::now().ms),
     }
     if failure.why == StoreDown::NotAdmitted { EXIT_NOT_ADMITTED } else { 1 }
 }
@@ -53,7 +53,7 @@ fn find(choice: &StoreChoice, current: &Address, backoff: Backoff) -> Result<(),
         None => BlockingConnection::open(current, 0, clock::now().ms + ANSWER_MS).map(drop),
         Some(_) => find_by_tcp(choice, current, backoff),
     };
-    found.inspect(|()| backoff.reached())
+    found.inspect(|()| backoff.note_reached())
 }
 
 fn find_by_tcp(

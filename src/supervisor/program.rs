@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// How this program was started.
 pub struct Program {
     name: ProgramName,
-    /// The arguments, the name of the program included.
+    /// The arguments, including the name of the program.
     pub arguments: Vec<CString>,
 }
 
@@ -108,7 +108,7 @@ fn find_name(argv_0: &OsStr) -> io::Result<ProgramName> {
     Ok(ProgramName::Path(PathBuf::from(OsStr::from_bytes(file))))
 }
 
-/// The current folder as the shell names it in `PWD`, links included (`pwd -L`).
+/// The current folder as the shell names it in `PWD`, including links (`pwd -L`).
 fn current_folder() -> io::Result<PathBuf> {
     let folder = |path: &Path| std::fs::metadata(path).map(|found| (found.dev(), found.ino()));
     match std::env::var_os("PWD").map(PathBuf::from) {

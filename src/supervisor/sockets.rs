@@ -108,7 +108,7 @@ fn passed_socket_error(error: &io::Error) -> String {
     format!("can't listen on a socket that was passed on: {error}; pass TCP sockets")
 }
 
-/// The sockets that this server listens on.
+/// The sockets on which this server listens.
 ///
 /// # Errors
 ///

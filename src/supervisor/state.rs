@@ -40,7 +40,7 @@ pub struct Supervisor<'a> {
     pub output: Option<OwnedFd>,
     /// The writing ends of pipes that stop servers. The byte that is written stays unread, so that
     /// every server sees it. The first pipe is for servers of this program, the others are for
-    /// those of its predecessors.
+    /// servers of its predecessors.
     pub stop_writers: Vec<OwnedFd>,
     /// The reading end of the first pipe; `None` once the servers are being stopped.
     pub stop_reader: Option<Arc<OwnedFd>>,

@@ -2,8 +2,8 @@
 //!
 //! A child first executes the new program with `--check` and with the same descriptors and options,
 //! so that a program that can't start does not replace the running one. The servers of the old
-//! program serve until the new program has started its own. If it can't start any, the old servers
-//! go on and the new program retries.
+//! program serve until the new program has started its own servers. If it can't, the old servers go
+//! on and the new program retries.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -65,7 +65,7 @@ impl Supervisor<'_> {
     /// When the running check is to be killed.
     pub fn check_deadline_ms(&self) -> Option<u64> {
         let check = self.children.iter().find(|child| child.role == Role::Check);
-        Some(check?.at_ms + CHECK_MS)
+        Some(check?.start_ms + CHECK_MS)
     }
 
     /// Ends a check that takes too long.

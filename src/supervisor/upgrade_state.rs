@@ -3,8 +3,8 @@
 //! The supervisor's process executes the new program (execve(2)). So the process keeps its id, its
 //! children and the descriptors of this state: the listening sockets with the clients in their
 //! queues, and the pipes that tell the present servers to drain and to stop. The present servers
-//! serve until the new program has its own, and the store runs on. One environment variable has the
-//! numbers of all descriptors and processes.
+//! serve until the new program has its own servers, and the store runs on. One environment variable
+//! has the numbers of all descriptors and processes.
 
 use std::convert::Infallible;
 use std::ffi::CString;
@@ -29,12 +29,12 @@ pub struct UpgradeState {
     /// Listening sockets that the service manager passed on
     /// (see [`sockets`](crate::supervisor::sockets)).
     pub activated: Vec<OwnedFd>,
-    /// The writing ends of pipes that stop the servers that were started before, the admin server
-    /// included.
+    /// The writing ends of pipes that stop the servers that were started before, including the
+    /// admin server.
     pub stop_writers: Vec<OwnedFd>,
     /// The process of the embedded store.
     pub store: Option<Pid>,
-    /// The servers that were started before, the admin server included.
+    /// The servers that were started before, including the admin server.
     pub servers: Vec<Pid>,
     /// The listening socket of the admin server, if there is one.
     pub admin: Vec<OwnedFd>,
@@ -66,8 +66,8 @@ impl UpgradeState {
         let Some(text) = std::env::var_os(VARIABLE) else { return Ok(None) };
         let text = text.to_str().ok_or("it is not text").map_err(malformed)?;
         let mut fields = text.split(';');
-        // The first field is the process that the variable is meant for. Other processes can
-        // inherit it by accident.
+        // The first field is the process for which the variable is meant. Others can inherit it by
+        // accident.
         if parse_number::<i32>(fields.next()).map_err(malformed)? != getpid().as_raw_nonzero().get()
         {
             return Ok(None);

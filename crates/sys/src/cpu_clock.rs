@@ -4,7 +4,7 @@
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
-/// The processor time of all threads of a process, including threads that have ended. None if the
+/// The processor time of all threads of a process, including threads that have ended. `None` if the
 /// process does not exist.
 pub fn time_of_process(pid: u32) -> Option<Duration> {
     let mut clock = MaybeUninit::<libc::clockid_t>::zeroed();

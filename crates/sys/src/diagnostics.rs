@@ -136,8 +136,8 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// What a stream accepts. `NO_COLOR` in the environment (no-color.org) turns colours off, and
-    /// `TERM=dumb` all escape sequences.
+    /// What a stream accepts. `NO_COLOR` in the environment (no-color.org) turns off colours, and
+    /// `TERM=dumb` turns off all escape sequences.
     pub fn of(stream: &impl IsTerminal) -> Terminal {
         let variable = std::env::var_os;
         Terminal::new(stream.is_terminal(), variable("NO_COLOR"), variable("TERM"))

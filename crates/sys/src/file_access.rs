@@ -13,7 +13,7 @@ use rustix::fs::{Access, AtFlags, CWD};
 const MAX_LINKS: usize = 40;
 
 /// The types (statfs(2)) of proc, sysfs, cgroup and cgroup2. No file can be created there, whatever
-/// the mode of the folder says.
+/// the mode of the folder.
 const KERNEL_FILE_SYSTEMS: [u64; 4] = [0x9fa0, 0x6265_6572, 0x0027_e0eb, 0x6367_7270];
 
 /// Checks whether the effective user has these rights to a file (faccessat(2)).

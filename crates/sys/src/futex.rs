@@ -12,7 +12,7 @@ pub fn wait(number: &AtomicU64, expected: u32, time: Duration) {
         tv_nsec: time.subsec_nanos() as libc::c_long,
     };
     let futex = lower_half(number);
-    // SAFETY: both pointers are valid through the call, and the kernel only reads there.
+    // SAFETY: both pointers are valid through the call, and the kernel only reads from them.
     unsafe { libc::syscall(libc::SYS_futex, futex, libc::FUTEX_WAIT, expected, &raw const time) };
 }
 

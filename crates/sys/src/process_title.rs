@@ -13,7 +13,7 @@ use crate::fork::require_one_thread;
 const PREFIX: &str = "zerohttpd: ";
 
 /// The size of a title in bytes, with the NUL at its end. If the arguments take less, titles also
-/// use the beginning of the environment, which follows them in memory.
+/// use the beginning of the environment, which follows the arguments in memory.
 const ROOM: usize = 96;
 
 // SAFETY: the C library has a variable of this type and name.

@@ -26,8 +26,8 @@ struct Mapping {
     file: OwnedFd,
 }
 
-/// The unused rest of the last mapping. Each mapping costs a forked child some microseconds, so one
-/// mapping serves many callers.
+/// The unused rest of the last mapping. Each mapping costs a forked child a few microseconds, so
+/// one mapping serves many callers.
 struct Rest {
     mapping: Arc<Mapping>,
     first: usize,

@@ -34,7 +34,8 @@ fn handle(signal: Signal, handler: libc::sighandler_t) {
 
 /// Whether a signal is ignored. nohup(1) ignores SIGHUP for the programs that it starts.
 pub fn is_ignored(signal: Signal) -> bool {
-    // SAFETY: all zeroes are a valid sigaction; without a new action, the call only writes there.
+    // SAFETY: all zeroes are a valid sigaction; without a new action, the call only writes to
+    // `action`.
     let action = unsafe {
         let mut action: libc::sigaction = MaybeUninit::zeroed().assume_init();
         libc::sigaction(signal.as_raw(), std::ptr::null(), &raw mut action);
@@ -55,7 +56,7 @@ pub fn unblock_all() {
 pub enum Sender {
     /// The kernel.
     Kernel,
-    /// A process; without a number if it is in another PID namespace.
+    /// A process; `None` if it is in another PID namespace.
     Process(Option<Pid>),
 }
 

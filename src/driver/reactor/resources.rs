@@ -113,7 +113,7 @@ impl<'a, P: Poller> Resources<'a, P> {
     /// Closes a client's connection, and reports to the acceptor that there is room.
     pub fn on_departure(&mut self, key: Key, client: LoopClient<'a>) {
         if client.watched.is_some() {
-            self.poller.closed(client.stream.socket.as_raw_fd(), Token::Client(key));
+            self.poller.remove_closed(client.stream.socket.as_raw_fd(), Token::Client(key));
         }
         drop(client);
         self.acceptor.on_departure();
@@ -311,7 +311,7 @@ impl<'a, P: Poller> Resources<'a, P> {
             match descriptor(server, store, old.token) {
                 _ if stays => {}
                 Some(open) => poller.remove(open, old.token),
-                None => poller.closed(old.number, old.token),
+                None => poller.remove_closed(old.number, old.token),
             }
             stays
         });
