@@ -118,7 +118,7 @@ impl LoopClient<'_> {
         }
     }
 
-    /// Tells the connection that the server drains or stops.
+    /// Makes the connection drain, or close when it is idle, as the phase requires.
     pub fn enter(&mut self, phase: Phase) {
         match phase {
             Phase::Serving => {}

@@ -157,10 +157,10 @@ mod tests {
             let mut words = line.split_whitespace();
             let Some(kind) = words.next() else { continue };
             for extension in words.filter(|word| !EXCEPTIONS.contains(word)) {
-                let ours = content_type(format!("a.{extension}").as_bytes());
-                let ours = ours.split(';').next().unwrap();
+                let own = content_type(format!("a.{extension}").as_bytes());
+                let own = own.split(';').next().unwrap();
                 let is_unknown = kind == "application/octet-stream";
-                assert!(ours == kind || is_unknown, "{extension}: {ours}, nginx {kind}");
+                assert!(own == kind || is_unknown, "{extension}: {own}, nginx {kind}");
             }
         }
     }

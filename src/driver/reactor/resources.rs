@@ -166,7 +166,7 @@ impl<'a, P: Poller> Resources<'a, P> {
             Want::Read if !client.has_input => return Progress::Blocked(Blocked::Read),
             Want::Read => {
                 client.read(&mut self.scratch[..self.read_bytes]);
-                // The phase can have changed in this turn. The answer to what was read says so.
+                // The phase can have changed in this turn, and the answer has to show that.
                 client.enter(self.server.phase());
             }
             Want::Perform(ticket, Operation::Open(path, encodings)) => {
