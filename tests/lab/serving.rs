@@ -138,9 +138,9 @@ fn an_invalid_command_line_is_explained() {
         (vec!["load", ":1/", "--post", "@/nowhere/at/all"], 1, "/nowhere/at/all"),
     ] {
         let output = run(&words);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{words:?}: {said}");
-        assert!(said.contains(part) && output.stdout.is_empty(), "{words:?}: {said}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {stderr}");
+        assert!(stderr.contains(part) && output.stdout.is_empty(), "{words:?}: {stderr}");
     }
 }
 

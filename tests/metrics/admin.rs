@@ -146,7 +146,7 @@ fn an_admin_address_that_is_in_use_is_named_in_the_error(arch: &str) {
     let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let address = taken.local_addr().expect("its address").to_string();
     let store = Store::embedded();
-    let (status, said) = Server::failed_start(arch, &store.url(), &["--admin", &address]);
-    assert_eq!(status.code(), Some(1), "{said}");
-    assert!(said.contains(&format!("can't listen on {address}")), "{said}");
+    let (status, stderr) = Server::failed_start(arch, &store.url(), &["--admin", &address]);
+    assert_eq!(status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains(&format!("can't listen on {address}")), "{stderr}");
 }

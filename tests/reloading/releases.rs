@@ -72,12 +72,12 @@ fn the_release_that_a_link_leads_to_takes_over_however_the_path_was_typed() {
             releases.switch_to(release);
             take_over(&server);
             assert_eq!(executed(&server), releases.file(release), "{script}");
-            let said = format!(
+            let line = format!(
                 "program    {}, version {}\n",
                 releases.file(release).display(),
                 env!("CARGO_PKG_VERSION")
             );
-            assert!(server.errors().contains(&said), "no {said} in {}", server.errors());
+            assert!(server.errors().contains(&line), "no {line} in {}", server.errors());
             assert_eq!(server.client().get("/hello.txt").status, 200);
         }
         assert_eq!(server.stop().code(), Some(0));
@@ -99,9 +99,9 @@ fn succeed_with_log(arch: &str, prepare: impl Fn(&TempDir), change: impl Fn(&Tem
         assert_eq!(server.client().visit() % 2, 1);
         assert_eq!(server.client().get("/guestbook").status, 200);
     }
-    let said = server.errors();
+    let stderr = server.errors();
     assert_eq!(server.stop().code(), Some(0));
-    said
+    stderr
 }
 
 test!(Architecture, a_log_that_cannot_be_reopened_is_inherited);
@@ -113,14 +113,14 @@ fn a_log_that_cannot_be_reopened_is_inherited(arch: &str) {
     let remove_target = |folder: &TempDir| {
         fs::remove_dir_all(folder.join("far")).expect("a folder");
     };
-    let said = succeed_with_log(arch, make_link, remove_target);
-    assert!(said.contains("going on with the log that is open"), "{said}");
+    let stderr = succeed_with_log(arch, make_link, remove_target);
+    assert!(stderr.contains("going on with the log that is open"), "{stderr}");
     let replace_by_folder = |folder: &TempDir| {
         fs::remove_file(folder.join("log/log")).expect("a log");
         fs::create_dir(folder.join("log/log")).expect("a folder");
     };
-    let said = succeed_with_log(arch, |_| {}, replace_by_folder);
-    assert!(said.contains("going on with the log that is open"), "{said}");
+    let stderr = succeed_with_log(arch, |_| {}, replace_by_folder);
+    assert!(stderr.contains("going on with the log that is open"), "{stderr}");
 }
 
 test!(Architecture, a_successor_can_log_to_a_pipe_without_a_reader);
@@ -183,7 +183,7 @@ fn many_upgrades_disconnect_no_client_and_the_last_one_is_postponed() {
     let options = content.options();
     let options = [words(&options), vec!["--keep-alive-timeout", "3600"]].concat();
     let mut server = Server::start("epoll", &store.url(), &options);
-    let count = |said: &str| server.errors().matches(said).count();
+    let count = |message: &str| server.errors().matches(message).count();
     let mut kept = Vec::new();
     for round in 1..=8 {
         let mut client = server.client();

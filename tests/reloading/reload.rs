@@ -142,7 +142,7 @@ fn many_reloads_disconnect_no_client_and_the_last_one_is_postponed() {
     let options = content.options();
     let options = [words(&options), vec!["--keep-alive-timeout", "3600"]].concat();
     let mut server = Server::start("epoll", &store.url(), &options);
-    let count = |said: &str| server.errors().matches(said).count();
+    let count = |message: &str| server.errors().matches(message).count();
     let mut kept = Vec::new();
     for round in 1..=8 {
         let before = server.servers();

@@ -164,14 +164,14 @@ fn reloads_and_upgrades_keep_the_port_with_every_way_to_accept(arch: &str) {
         let options = content.options();
         let options = [words(&options), vec!["--workers", "3", "--accept", way]].concat();
         let mut server = Server::start_from(&program.file(), arch, &store.url(), &options);
-        for (signal, said) in [
+        for (signal, message) in [
             (Signal::HUP, "opened anew"),
             (Signal::USR2, "took over"),
             (Signal::HUP, "opened anew"),
         ] {
             let before = server.servers();
             assert_eq!(before.len(), 3);
-            let count = || server.errors().matches(said).count();
+            let count = || server.errors().matches(message).count();
             let earlier = count();
             server.supervisor().signal(signal);
             wait_until("successors", || count() > earlier);

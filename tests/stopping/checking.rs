@@ -358,19 +358,23 @@ fn compare(situation: &Situation) {
     let (options, port) = words.split_at(words.len() - 2);
     check.args([&port[1]]).args(options).stdin(Stdio::null());
     let checked = check.output().expect("the program can be run");
-    let said = String::from_utf8_lossy(&checked.stderr).into_owned();
-    assert_eq!(snapshot(place.folder.path()), before, "a check changes no file: {said}");
+    let stderr = String::from_utf8_lossy(&checked.stderr).into_owned();
+    assert_eq!(snapshot(place.folder.path()), before, "a check changes no file: {stderr}");
 
     let words: Vec<_> = words.iter().map(String::as_str).collect();
     let words = (&*situation.arch, "", &words[..]);
     match Server::try_start_in_shell(&script, Stdio::null(), words) {
         Err((status, refusal)) => {
-            assert_eq!((status.code(), refusal), (checked.status.code(), said));
+            assert_eq!((status.code(), refusal), (checked.status.code(), stderr));
             assert_eq!(status.code(), Some(1));
         }
         Ok(mut server) => {
-            assert_eq!(checked.status.code(), Some(0), "it starts, but the check said: {said}");
-            assert!(said.contains("not tried"), "{said}");
+            assert_eq!(
+                checked.status.code(),
+                Some(0),
+                "it starts, but the check reported: {stderr}"
+            );
+            assert!(stderr.contains("not tried"), "{stderr}");
             for target in ["/hello.txt", "/guestbook"] {
                 let mut client = Client::connect(server.port);
                 client.send(last_request(target));

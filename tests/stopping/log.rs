@@ -261,9 +261,9 @@ fn lines_lost_to_a_full_disk_are_counted_and_reported_once(arch: &str) {
     }
     server.supervisor().signal(Signal::INT);
     assert_eq!(server.wait().code(), Some(0));
-    let said = server.errors();
-    assert_eq!(said.matches("can't write to the log: No space left").count(), 1, "{said}");
-    assert!(said.contains("log        300 lines lost"), "{said}");
+    let stderr = server.errors();
+    assert_eq!(stderr.matches("can't write to the log: No space left").count(), 1, "{stderr}");
+    assert!(stderr.contains("log        300 lines lost"), "{stderr}");
 }
 
 test!(Architecture, lines_are_written_before_a_worker_waits);

@@ -122,8 +122,8 @@ fn sigint_ends_a_server_at_once_with_a_summary(arch: &str) {
     server.supervisor().signal(Signal::INT);
     assert_eq!(server.wait().code(), Some(0));
     server.await_nothing_left();
-    let said = server.errors();
-    let (_, account) = said.split_once("Ctrl-C stops it\n").expect("how to stop it");
+    let stderr = server.errors();
+    let (_, account) = stderr.split_once("Ctrl-C stops it\n").expect("how to stop it");
     let requests = format!("zerohttpd: {arch}: 3 requests served");
     assert!(account.contains(&requests), "{account}");
     for part in ["CPU time", " s user, ", " s system", "memory", " MiB"] {

@@ -13,12 +13,12 @@ use crate::support::{Redis, Server, Store, TempDir, architectures, strace, wait_
 /// Checks that the exit status is 1, and that standard error is one line that contains all parts.
 #[track_caller]
 fn assert_says(ended: &(std::process::ExitStatus, String), parts: &[&str]) {
-    let (status, said) = ended;
-    assert_eq!(status.code(), Some(1), "{said}");
-    assert_eq!(said.lines().count(), 1, "not one line: {said:?}");
-    assert!(said.starts_with("zerohttpd: "), "{said}");
+    let (status, stderr) = ended;
+    assert_eq!(status.code(), Some(1), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "not one line: {stderr:?}");
+    assert!(stderr.starts_with("zerohttpd: "), "{stderr}");
     for part in parts {
-        assert!(said.contains(part), "no {part:?} in {said:?}");
+        assert!(stderr.contains(part), "no {part:?} in {stderr:?}");
     }
 }
 
@@ -96,11 +96,11 @@ fn invalid_arguments_are_named_in_the_error_and_no_server_starts() {
         for words in lines {
             let ended = run(&words);
             assert_eq!(ended.status.code(), Some(2), "{words:?}: {ended:?}");
-            let said = String::from_utf8_lossy(&ended.stderr).into_owned();
-            assert!(said.starts_with("error: "), "{words:?}: {said}");
+            let stderr = String::from_utf8_lossy(&ended.stderr).into_owned();
+            assert!(stderr.starts_with("error: "), "{words:?}: {stderr}");
             // The message contains the value, or the option that is unknown.
             let culprits = words.iter().rev().take(2);
-            assert!(culprits.into_iter().any(|word| said.contains(word)), "{words:?}: {said}");
+            assert!(culprits.into_iter().any(|word| stderr.contains(word)), "{words:?}: {stderr}");
         }
     }
 }
@@ -109,9 +109,9 @@ test!(Once, the_error_for_an_unknown_architecture_lists_those_that_exist);
 fn the_error_for_an_unknown_architecture_lists_those_that_exist() {
     let ended = run(&["quantum", "0"]);
     assert_eq!(ended.status.code(), Some(2));
-    let said = String::from_utf8_lossy(&ended.stderr);
+    let stderr = String::from_utf8_lossy(&ended.stderr);
     for name in architectures().iter().map(String::as_str).chain(["quantum"]) {
-        assert!(said.contains(name), "no {name} in {said}");
+        assert!(stderr.contains(name), "no {name} in {stderr}");
     }
 }
 

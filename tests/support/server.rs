@@ -126,15 +126,15 @@ impl Server {
         (status, self.errors())
     }
 
-    /// Starts a server with this standard error; `said` returns what was written there so far.
+    /// Starts a server with this standard error; `read_stderr` returns what was written there so far.
     #[track_caller]
     pub(crate) fn start_with_stderr(
         stderr: OwnedFd,
-        said: impl FnMut() -> String,
+        read_stderr: impl FnMut() -> String,
         (arch, store, extra): (&str, &str, &[&str]),
     ) -> Server {
         let mut server = Server::launch_with(command(PROGRAM), Some(stderr), (arch, store, extra));
-        server.port = server.await_port(said);
+        server.port = server.await_port(read_stderr);
         server
     }
 
@@ -184,11 +184,11 @@ impl Server {
     }
 
     #[track_caller]
-    fn await_port(&mut self, mut said: impl FnMut() -> String) -> u16 {
+    fn await_port(&mut self, mut read_stderr: impl FnMut() -> String) -> u16 {
         wait_for("a server that says where it listens", || {
-            let said = said();
-            assert!(!self.has_ended(), "it ended at once: {said}");
-            announced_port(&said)
+            let stderr = read_stderr();
+            assert!(!self.has_ended(), "it ended at once: {stderr}");
+            announced_port(&stderr)
         })
     }
 
@@ -223,8 +223,8 @@ impl Server {
     #[track_caller]
     pub(crate) fn admin_port(&self) -> u16 {
         wait_for("an admin's address", || {
-            let said = self.errors();
-            let (_, address) = said.rsplit_once("admin      http://")?;
+            let stderr = self.errors();
+            let (_, address) = stderr.rsplit_once("admin      http://")?;
             let (address, _) = address.split_once("/metrics\n")?;
             address.rsplit(':').next()?.parse().ok()
         })
@@ -314,8 +314,8 @@ impl Server {
 }
 
 /// The port in a server's banner, once the line is complete.
-fn announced_port(said: &str) -> Option<u16> {
-    let (_, rest) = said.split_once("http://")?;
+fn announced_port(banner: &str) -> Option<u16> {
+    let (_, rest) = banner.split_once("http://")?;
     let (address, _) = rest.split_once("/\n").or_else(|| rest.split_once("/ "))?;
     address.rsplit(':').next()?.parse().ok()
 }

@@ -30,8 +30,8 @@ pub(crate) fn is_allowed() -> bool {
             ErrorKind::NotFound => panic!("{MISSING}"),
             _ => panic!("strace: {e}"),
         });
-        let said = String::from_utf8_lossy(&output.stderr);
-        let is_forbidden = said.contains("ptrace") && said.contains("not permitted");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let is_forbidden = stderr.contains("ptrace") && stderr.contains("not permitted");
         assert!(output.status.success() || is_forbidden, "strace true: {output:?}");
         if is_forbidden {
             println!("skipped: ptrace is not allowed here");
@@ -52,7 +52,7 @@ impl Injection {
         recorded: &str,
     ) -> Injection {
         let folder = TempDir::new();
-        let said = File::create(folder.join("said")).expect("a file for output");
+        let stderr = File::create(folder.join("stderr")).expect("a file for output");
         let comma = if recorded.is_empty() { "" } else { "," };
         let mut command = Command::new("strace");
         command.args(["-f", "-q", "-e", "signal=none", "-o"]).arg(folder.join("calls"));
@@ -61,7 +61,7 @@ impl Injection {
         for process in processes {
             command.args(["-p", &process.0.to_string()]);
         }
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
         let strace = command.spawn().expect("strace");
         let injection = Injection { strace, folder };
         wait_until("processes that are traced", || processes.iter().all(|it| it.is_traced()));

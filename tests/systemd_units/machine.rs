@@ -33,21 +33,21 @@ impl Machine {
             folder.write(name, text);
             script.arg(folder.join(name));
         }
-        let said = File::create(folder.join("said")).expect("a file for output");
-        script.stdin(Stdio::null()).stdout(said.try_clone().expect("a file")).stderr(said);
+        let output = File::create(folder.join("output")).expect("a file for output");
+        script.stdin(Stdio::null()).stdout(output.try_clone().expect("a file")).stderr(output);
         let mut unshare = script.spawn().expect("bash");
-        let said = || read(&folder.join("said"));
+        let output = || read(&folder.join("output"));
         let top = Process(unshare.id());
         let mut has_ended = || unshare.try_wait().expect("a child of ours").is_some();
         wait_until("namespaces, or a reason against them", || {
-            said().contains("namespaces are there") || has_ended()
+            output().contains("namespaces are there") || has_ended()
         });
-        if !said().contains("namespaces are there") {
-            println!("SKIPPED: no namespaces can be created here: {}", said());
+        if !output().contains("namespaces are there") {
+            println!("SKIPPED: no namespaces can be created here: {}", output());
             return None;
         }
         let systemd = wait_for("systemd", || {
-            assert!(!has_ended(), "systemd has ended: {}", said());
+            assert!(!has_ended(), "systemd has ended: {}", output());
             top.tree().into_iter().find(|process| process.name() == "systemd")
         });
         let machine = Machine { unshare, systemd, folder };
@@ -73,13 +73,13 @@ impl Machine {
     #[track_caller]
     pub(crate) fn systemctl(&self, words: &[&str]) -> String {
         self.run(&[&["systemctl"], words].concat()).unwrap_or_else(|error| {
-            panic!("systemctl {words:?}: {error}\n{}\n{}", self.said(), self.errors())
+            panic!("systemctl {words:?}: {error}\n{}\n{}", self.output(), self.errors())
         })
     }
 
     /// The output of systemd so far.
-    fn said(&self) -> String {
-        read(&self.folder.join("said"))
+    fn output(&self) -> String {
+        read(&self.folder.join("output"))
     }
 
     /// The standard error of the services so far.
