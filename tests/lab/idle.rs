@@ -14,7 +14,7 @@ const FOR_MANY_CLIENTS: &str = "epoll";
 /// How many idle clients are held.
 const CLIENTS: u64 = 500;
 
-/// Starts a load of which each process can have this many descriptors.
+/// Starts a load whose processes can each have this many descriptors.
 fn start(descriptors: usize, port: u16, words: &str) -> Child {
     let script = format!("ulimit -n {descriptors}; exec \"$0\" \"$@\"");
     let url = format!(":{port}/hello.txt");
@@ -24,7 +24,7 @@ fn start(descriptors: usize, port: u16, words: &str) -> Child {
     command.spawn().expect("the program can be started")
 }
 
-/// Waits for the end of a load: its exit status, and its report.
+/// Waits for the end of a load; returns its exit status and its report.
 #[track_caller]
 fn end(load: Child) -> (Option<i32>, serde_json::Value) {
     let output = load.wait_with_output().expect("a child of ours");

@@ -12,7 +12,7 @@ pub(crate) struct LoadReport {
     pub(crate) code: Option<i32>,
 }
 
-/// Runs a load on a path at a port, with further arguments.
+/// Runs a load on a path at a port, with further arguments, and returns its report.
 #[track_caller]
 pub(crate) fn load(port: u16, path: &str, words: &str) -> LoadReport {
     let url = format!("http://127.0.0.1:{port}{path}");

@@ -23,11 +23,11 @@ fn a_passed_socket_is_served_and_still_listens_after_the_server_has_stopped(arch
     for _ in 0..2 {
         let socket = listener.try_clone().expect("a socket");
         // No server runs yet; the connection waits in the queue.
-        let mut early = Client::connect(port);
+        let mut waiting = Client::connect(port);
         let mut server = Server::start_activated(socket, None, (arch, &store.url(), &[]));
         assert_eq!(server.port, port);
-        assert_eq!(early.get("/hello.txt").status, 200);
-        drop(early);
+        assert_eq!(waiting.get("/hello.txt").status, 200);
+        drop(waiting);
         assert_eq!(server.client().get("/hello.txt").status, 200);
         assert_eq!(server.stop().code(), Some(0));
     }

@@ -19,8 +19,7 @@ fn status(process: Process, name: &str) -> String {
     line.unwrap_or_else(|| panic!("no {name} in {text}")).trim().to_string()
 }
 
-/// The number that id(1) prints for a user: with `-u` that of the user, with `-g` that of the
-/// group.
+/// The number that id(1) prints for a user: with `-u` the user's, with `-g` the group's.
 fn id(option: &str, user: &str) -> u32 {
     let output = Command::new("id").args([option, user]).output().expect("id(1)");
     String::from_utf8_lossy(&output.stdout).trim().parse().expect("a number")
@@ -117,14 +116,14 @@ test!(Once, a_server_with_user_root_and_another_group_has_that_group);
 fn a_server_with_user_root_and_another_group_has_that_group() {
     let gid = id("-g", "nobody");
     let group = Command::new("id").args(["-gn", "nobody"]).output().expect("id(1)");
-    let asked = format!("root:{}", String::from_utf8_lossy(&group.stdout).trim());
+    let user = format!("root:{}", String::from_utf8_lossy(&group.stdout).trim());
     let store = Store::embedded();
     if id("-u", "root") != rustix::process::geteuid().as_raw() {
-        let (status, stderr) = Server::failed_start("epoll", &store.url(), &["--user", &asked]);
+        let (status, stderr) = Server::failed_start("epoll", &store.url(), &["--user", &user]);
         assert_eq!(status.code(), Some(1), "{stderr}");
         return assert!(stderr.contains("only root can become root"), "{stderr}");
     }
-    let mut server = Server::start("epoll", &store.url(), &["--user", &asked]);
+    let mut server = Server::start("epoll", &store.url(), &["--user", &user]);
     for process in server.processes() {
         assert_eq!(status(process, "Uid"), ["0"; 4].join("\t"));
         assert_eq!(status(process, "Gid"), vec![gid.to_string(); 4].join("\t"));

@@ -1,4 +1,4 @@
-//! Clients that are slow without a pause, beside a normal client.
+//! Clients that send or read a byte at a time and never pause, beside a normal client.
 
 use std::fs::File;
 use std::thread;

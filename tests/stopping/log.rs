@@ -37,7 +37,7 @@ const FORGERIES: &[&str] = &[
     "\"},{\"status\":200}\r\n\r\n",
 ];
 
-/// Sends each request on a connection of its own: the status and the body's length of each answer.
+/// Sends each request on a connection of its own; returns each answer's status and body length.
 fn ask(server: &Server, requests: &[String]) -> Vec<(u16, u64)> {
     let answers = requests.iter().map(|text| {
         let mut client = server.client();
@@ -49,7 +49,7 @@ fn ask(server: &Server, requests: &[String]) -> Vec<(u16, u64)> {
     answers.collect()
 }
 
-/// The lines of a log, once it has this many.
+/// Waits until a log has this many lines, and returns them.
 #[track_caller]
 fn lines(log: impl Fn() -> String, count: usize) -> Vec<String> {
     wait_until("a line for each request", || log().matches('\n').count() >= count);

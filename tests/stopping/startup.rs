@@ -53,7 +53,7 @@ test!(Architecture, a_template_without_its_placeholder_is_named_in_the_error);
 fn a_template_without_its_placeholder_is_named_in_the_error(arch: &str) {
     let (store, templates) = (Store::embedded(), TempDir::new());
     std::fs::create_dir(templates.join("guestbook")).expect("a folder");
-    templates.write("guestbook/index.html", "no gap at all");
+    templates.write("guestbook/index.html", "no placeholder at all");
     let folder = templates.path().display().to_string();
     let ended = Server::failed_start(arch, &store.url(), &["--templates", &folder]);
     assert_says(&ended, &["guestbook/index.html", &folder]);
@@ -130,7 +130,7 @@ fn the_options_backlog_version_and_help_work() {
 }
 
 test!(Architecture, a_server_with_several_processes_does_not_share_the_port_of_another_server);
-/// Its sockets, which have SO_REUSEPORT, could share the port with those of the older server.
+/// The newer server's sockets have SO_REUSEPORT, and could share the port with the older server's.
 fn a_server_with_several_processes_does_not_share_the_port_of_another_server(arch: &str) {
     if !takes_workers(arch) {
         return;
@@ -180,8 +180,8 @@ fn two_servers_that_start_at_once_do_not_share_a_port(arch: &str) {
 }
 
 test!(Architecture, a_server_starts_and_stops_in_its_own_namespace);
-/// In a PID namespace, as in a container, the supervisor's parent and session leader have no
-/// number.
+/// In a PID namespace, as in a container, the supervisor's parent and session leader are outside of
+/// it: getppid(2) and getsid(2) return 0.
 fn a_server_starts_and_stops_in_its_own_namespace(arch: &str) {
     let user = if rustix::process::geteuid().is_root() { "" } else { "--user --map-root-user" };
     let script = format!(r#"exec unshare {user} --pid --fork "$0" "$@""#);

@@ -29,8 +29,8 @@ impl Server {
         Server::start(arch, store, &[extra, workers].concat())
     }
 
-    /// Waits until a [small](Server::start_small) server has created its pool and has no client:
-    /// the resources that it then has.
+    /// Waits until a [small](Server::start_small) server has created its pool and has no client;
+    /// returns the resources that it then has.
     #[track_caller]
     pub(crate) fn await_idle(&self) -> Resources {
         let stderr = self.errors();

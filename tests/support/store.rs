@@ -27,7 +27,7 @@ impl Store {
         }
     }
 
-    /// A store that loses nothing it has acknowledged when it is killed.
+    /// A store that, when killed, loses nothing that it has acknowledged.
     #[track_caller]
     pub(crate) fn durable(kind: Kind) -> Store {
         match kind {

@@ -1,4 +1,4 @@
-//! A systemd in namespaces of its own, where it runs like on another machine.
+//! A systemd in namespaces of its own, where it runs as if on another machine.
 
 use std::fs::{self, File};
 use std::os::fd::AsFd;
@@ -19,7 +19,7 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Starts a systemd with these units, of which none is started. If that is not possible here,
+    /// Starts a systemd with these units, and starts none of them. If that is not possible here,
     /// prints the reason and returns none.
     pub(crate) fn start(units: &[(String, String)]) -> Option<Machine> {
         if !rustix::process::geteuid().is_root() {
@@ -27,7 +27,7 @@ impl Machine {
             return None;
         }
         let folder = TempDir::new();
-        let mut script = Command::new(package().join("tests/units/systemd.sh"));
+        let mut script = Command::new(package().join("tests/systemd_units/systemd.sh"));
         script.arg(folder.path()).arg(PROGRAM);
         for (name, text) in units {
             folder.write(name, text);
@@ -58,7 +58,7 @@ impl Machine {
         Some(machine)
     }
 
-    /// Runs a program in the namespaces: its output, or the output as an error if it fails.
+    /// Runs a program in the namespaces; returns its output, as an error if it fails.
     pub(crate) fn run(&self, words: &[&str]) -> Result<String, String> {
         let pid = self.systemd.0.to_string();
         let mut command = Command::new("nsenter");
@@ -69,7 +69,7 @@ impl Machine {
         if output.status.success() { Ok(text) } else { Err(text) }
     }
 
-    /// Runs systemctl: its output. Panics if it fails.
+    /// Runs systemctl and returns its output; panics if it fails.
     #[track_caller]
     pub(crate) fn systemctl(&self, words: &[&str]) -> String {
         self.run(&[&["systemctl"], words].concat()).unwrap_or_else(|error| {

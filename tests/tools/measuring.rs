@@ -9,7 +9,7 @@ fn apache_bench_finds_no_failure() {
     for_each_architecture(|arch| {
         let store = Store::embedded();
         let server = Server::start(arch, &store.url(), &[]);
-        // While other clients wait, a server of one client at a time disconnects a client that is
+        // While other clients wait, a server that serves one at a time disconnects a client that is
         // silent for a tenth of a second. On a busy machine, ab can be silent that long.
         let (clients, requests) = if arch == ONE_AT_A_TIME { ("1", "20") } else { ("5", "300") };
         for target in ["hello.txt", "guestbook"] {
