@@ -54,7 +54,7 @@ fn each_process_has_a_title_that_states_its_role(arch: &str) {
     };
     wait_until("a title for each process", all_have_titles);
     drop(client);
-    // A title overwrites the command line, so the successor must have the same room for it.
+    // A title overwrites the command line, so the successor must have the same space for it.
     server.supervisor().signal(Signal::USR2);
     wait_until("a successor", || server.errors().contains("took over"));
     let mut client = server.client();

@@ -190,7 +190,7 @@ fn files_without_read_permission_are_reported_to_the_operator(arch: &str) {
     }
     drop(client);
     let stderr = server.errors();
-    // Only the first file is reported, as there is at most one message in half a minute.
+    // Only the first file is reported: there is at most one message in half a minute.
     let line = format!("permission denied to read {root}/secret.txt; clients get 404");
     assert!(stderr.contains(&line), "{stderr}");
     assert_eq!(stderr.matches("permission denied").count(), 1, "{stderr}");

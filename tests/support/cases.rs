@@ -53,7 +53,7 @@ macro_rules! test {
 }
 pub(crate) use test;
 
-/// Runs the registered tests and these trials, as far as the command line selects them.
+/// Runs those of the registered tests and of these trials that the command line selects.
 pub(crate) fn run(trials: Vec<Trial>) -> Conclusion {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(TESTS_AT_ONCE);

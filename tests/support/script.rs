@@ -317,7 +317,7 @@ impl Answer {
 }
 
 impl Round {
-    /// Reads as many answers as this round expects; none while they are incomplete.
+    /// Reads the answers that this round expects; none while they are incomplete.
     pub(crate) fn read<'b>(&self, received: &'b [u8]) -> Result<Option<Read<'b>>, String> {
         let mut rest = received;
         let mut answers = Vec::new();
