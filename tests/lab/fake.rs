@@ -13,31 +13,31 @@ use rustix::net::sockopt::set_socket_linger;
 /// What the server does with a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Behaviour {
-    /// It answers.
+    /// Answers.
     Good,
-    /// It sends this in answer to every request.
+    /// Sends this in answer to every request.
     Sends(&'static str),
-    /// It sends this, and closes the connection.
+    /// Sends this, and closes the connection.
     SendsAndCloses(&'static str),
-    /// It resets the connection.
+    /// Resets the connection.
     Resets,
-    /// It sends nothing.
+    /// Sends nothing.
     Silent,
-    /// It answers the first request of a connection, and closes the connection at the second.
+    /// Answers the first request of a connection, and closes the connection at the second.
     ClosesAtSecond,
-    /// It answers each request this long after it has come; requests can overlap.
+    /// Answers each request this long after it has come; requests can overlap.
     After(Duration),
-    /// It answers requests whose number is a multiple of this with 500, and all others with 200.
+    /// Answers requests whose number is a multiple of this with 500, and all others with 200.
     Fails(u64),
-    /// It answers this many requests, and then no more.
+    /// Answers this many requests, and then no more.
     Freezes(u64),
-    /// It refuses a request with 413 as soon as it has read the head, and closes the connection.
+    /// Refuses a request with 413 as soon as it has read the head, and closes the connection.
     RefusesEarly,
-    /// It answers a request as soon as it has read the head, and goes on to read.
+    /// Answers a request as soon as it has read the head, and goes on to read.
     AnswersEarly,
-    /// It answers one request after the other, and takes this long for each.
+    /// Answers one request after the other, and takes this long for each.
     Slow(Duration),
-    /// It answers one request after the other, and takes this long for the request of this number.
+    /// Answers one request after the other, and takes this long for the request of this number.
     Stalls(u64, Duration),
 }
 

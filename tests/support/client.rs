@@ -20,9 +20,9 @@ pub(crate) struct Client {
 /// How a client leaves.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Leave {
-    /// It closes its socket: FIN.
+    /// Closes its socket: FIN.
     Fin,
-    /// It resets the connection: RST.
+    /// Resets the connection: RST.
     Reset,
 }
 
