@@ -1,5 +1,4 @@
-//! Faults around a server, of stores, clients, processes and the machine, and what clients still
-//! get.
+//! What clients still get from a server when stores, clients, processes or the machine fail.
 
 #[path = "../support/mod.rs"]
 mod support;
