@@ -1,4 +1,4 @@
-//! A server that speaks HTTP, and misbehaves as a test asks for.
+//! An HTTP server that misbehaves in the way that a test chooses.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -13,31 +13,31 @@ use rustix::net::sockopt::set_socket_linger;
 /// What the server does with a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Behaviour {
-    /// It answers.
+    /// Answers.
     Good,
-    /// It sends this in answer to every request.
+    /// Sends this in answer to every request.
     Sends(&'static str),
-    /// It sends this, and closes the connection.
+    /// Sends this, and closes the connection.
     SendsAndCloses(&'static str),
-    /// It resets the connection.
+    /// Resets the connection.
     Resets,
-    /// It sends nothing.
+    /// Sends nothing.
     Silent,
-    /// It answers the first request of a connection, and closes the connection at the second.
+    /// Answers the first request of a connection, and closes the connection at the second.
     ClosesAtSecond,
-    /// It answers each request this long after it has come; requests can overlap.
+    /// Answers each request this long after it has come; requests can overlap.
     After(Duration),
-    /// It answers requests whose number is a multiple of this with 500, and others well.
+    /// Answers requests whose number is a multiple of this with 500, and all others with 200.
     Fails(u64),
-    /// It answers this many requests, and then no more.
+    /// Answers this many requests, and then no more.
     Freezes(u64),
-    /// It refuses a request with 413 as soon as it has read the head, and closes the connection.
+    /// Refuses a request with 413 as soon as it has read the head, and closes the connection.
     RefusesEarly,
-    /// It answers a request as soon as it has read the head, and goes on to read.
+    /// Answers a request as soon as it has read the head, and goes on to read.
     AnswersEarly,
-    /// It answers one request after the other, and takes this long for each.
+    /// Answers one request after the other, and takes this long for each.
     Slow(Duration),
-    /// It answers one request after the other, and takes this long for the request of this number.
+    /// Answers one request after the other, and takes this long for the request of this number.
     Stalls(u64, Duration),
 }
 
@@ -71,7 +71,7 @@ impl FakeServer {
         FakeServer::with_workers(behaviour, usize::MAX)
     }
 
-    /// Starts a server of this many connections at the same time; others wait in the accept queue.
+    /// Starts a server of at most this many connections at a time; others wait in the accept queue.
     pub(crate) fn with_workers(behaviour: Behaviour, workers: usize) -> FakeServer {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
         let port = listener.local_addr().expect("its address").port();
@@ -84,20 +84,20 @@ impl FakeServer {
         });
         let shared = Arc::clone(&state);
         thread::spawn(move || {
-            let (free, is_free) = mpsc::channel();
+            let (ended, ends) = mpsc::channel();
             let mut busy = 0;
             for client in listener.incoming().flatten() {
-                let (shared, free) = (Arc::clone(&shared), free.clone());
+                let (shared, ended) = (Arc::clone(&shared), ended.clone());
                 if shared.is_over.load(SeqCst) {
                     return;
                 }
                 busy += 1;
                 thread::spawn(move || {
                     shared.serve(client);
-                    let _ = free.send(());
+                    let _ = ended.send(());
                 });
                 while busy == workers {
-                    is_free.recv().expect("this thread has a sender itself");
+                    ends.recv().expect("this thread has a sender itself");
                     busy -= 1;
                 }
             }
@@ -133,9 +133,9 @@ impl State {
         client.set_nodelay(true).expect("a socket");
         let mut input = Vec::new();
         for count in 1.. {
-            let is_whole =
+            let reads_body =
                 !matches!(self.behaviour, Behaviour::RefusesEarly | Behaviour::AnswersEarly);
-            if !read_request(&mut client, &mut input, is_whole) {
+            if !read_request(&mut client, &mut input, reads_body) {
                 return;
             }
             let now = Instant::now();
@@ -190,12 +190,12 @@ fn park_until(until: Instant) {
     }
 }
 
-/// Reads a request with its body, or only its head unless `is_whole`; false if the client has ended
-/// the connection. Bytes of the next request stay in `input`.
-fn read_request(client: &mut TcpStream, input: &mut Vec<u8>, is_whole: bool) -> bool {
+/// Reads a request, with its body if `reads_body`; false if the client has ended the connection.
+/// Bytes of the next request stay in `input`.
+fn read_request(client: &mut TcpStream, input: &mut Vec<u8>, reads_body: bool) -> bool {
     loop {
         let head = input.windows(4).position(|four| four == b"\r\n\r\n");
-        if head.is_some() && !is_whole {
+        if head.is_some() && !reads_body {
             input.clear();
             return true;
         }

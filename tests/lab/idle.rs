@@ -14,7 +14,7 @@ const FOR_MANY_CLIENTS: &str = "epoll";
 /// How many idle clients are held.
 const CLIENTS: u64 = 500;
 
-/// Starts a load of which each process can have this many descriptors.
+/// Starts a load whose processes can each have this many descriptors.
 fn start(descriptors: usize, port: u16, words: &str) -> Child {
     let script = format!("ulimit -n {descriptors}; exec \"$0\" \"$@\"");
     let url = format!(":{port}/hello.txt");
@@ -24,12 +24,12 @@ fn start(descriptors: usize, port: u16, words: &str) -> Child {
     command.spawn().expect("the program can be started")
 }
 
-/// Waits for the end of a load: its exit status, and its report.
+/// Waits for the end of a load; returns its exit status and its report.
 #[track_caller]
 fn end(load: Child) -> (Option<i32>, serde_json::Value) {
     let output = load.wait_with_output().expect("a child of ours");
-    let said = String::from_utf8_lossy(&output.stderr);
-    let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {said}"));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {stderr}"));
     (output.status.code(), report)
 }
 
@@ -107,6 +107,6 @@ fn a_killed_process_that_holds_clients_is_reported() {
     let load = start(1000, server.port, &format!("--idle {CLIENTS} -d 3600"));
     wait_for("a process that holds clients", || Process(load.id()).children().pop()).kill();
     let output = load.wait_with_output().expect("a child of ours");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.code() == Some(1) && said.contains("was killed"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && stderr.contains("was killed"), "{stderr}");
 }

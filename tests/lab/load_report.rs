@@ -12,7 +12,7 @@ pub(crate) struct LoadReport {
     pub(crate) code: Option<i32>,
 }
 
-/// Runs a load on a path at a port, with further arguments.
+/// Runs a load on a path at a port, with further arguments, and returns its report.
 #[track_caller]
 pub(crate) fn load(port: u16, path: &str, words: &str) -> LoadReport {
     let url = format!("http://127.0.0.1:{port}{path}");
@@ -24,8 +24,8 @@ pub(crate) fn load(port: u16, path: &str, words: &str) -> LoadReport {
 impl LoadReport {
     #[track_caller]
     pub(crate) fn of(output: &Output) -> LoadReport {
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(said, "", "no output is expected on a standard error that is no terminal");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(stderr, "", "no output is expected on a standard error that is no terminal");
         let json = serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stdout)));
         LoadReport { json, code: output.status.code() }

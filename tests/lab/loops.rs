@@ -21,7 +21,7 @@ fn a_stall_shows_in_an_open_loop_and_not_in_a_closed_one() {
     assert!(open.count("latency_p75_us") > STALL_US * 4 / 10, "{:#}", open.json);
     assert!(open.count("late") > 100, "{:#}", open.json);
 
-    // Only one request of each of the four clients meets the stall.
+    // The stall delays only one request of each of the four clients.
     let fake = FakeServer::start(Behaviour::Stalls(100, STALL));
     let closed = load(fake.port, "/", "-n 2000 -c 4");
     closed.assert_good(2000);

@@ -1,4 +1,5 @@
-//! `zerohttpd load` as a process, against servers whose behaviour is known.
+//! `zerohttpd load` as a process, against servers whose behaviour is known. One such
+//! process is called a load here.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,4 +1,4 @@
-//! Loads on the architectures, and the command line of the load.
+//! Loads on all architectures, and the command line of `zerohttpd load`.
 
 use crate::fake::{Behaviour, FakeServer};
 use crate::load_report::{LoadReport, load};
@@ -11,9 +11,9 @@ fn every_architecture_answers_every_request_of_a_load() {
         let store = Store::embedded();
         let server = Server::start_small(arch, &store.url(), &[]);
         load(server.port, "/hello.txt", "--requests 300 --clients 6").assert_good(300);
-        let unkept = load(server.port, "/hello.txt", "-n 300 -c 6 --no-keep-alive");
-        unkept.assert_good(300);
-        assert_eq!(unkept.count("connections"), 300);
+        let reconnecting = load(server.port, "/hello.txt", "-n 300 -c 6 --no-keep-alive");
+        reconnecting.assert_good(300);
+        assert_eq!(reconnecting.count("connections"), 300);
         load(server.port, "/guestbook", "-n 100 -c 3").assert_good(100);
         assert_eq!(store.visitor_count(), 100, "each request is a visit");
         let timed = load_until_measured(server.port, "--seconds 0.5 -c 2 --threads 2");
@@ -78,8 +78,8 @@ fn the_report_has_its_numbers_under_keys_with_units() {
         assert!(report.number(key) >= 0.0);
     }
     let percentiles = ["min", "p50", "p75", "p90", "p99", "p999", "p9999", "max"];
-    let rising = percentiles.map(|name| report.count(&format!("latency_{name}_us")));
-    assert!(rising.is_sorted() && rising[0] > 0, "{rising:?}");
+    let latencies = percentiles.map(|name| report.count(&format!("latency_{name}_us")));
+    assert!(latencies.is_sorted() && latencies[0] > 0, "{latencies:?}");
     let curve = report.json["latency_curve"].as_array().expect("a curve");
     let last = curve.last().expect("its end");
     assert_eq!(last["latency_us"], report.count("latency_max_us"));
@@ -104,11 +104,11 @@ fn without_json_a_summary_is_printed() {
 fn the_cpu_time_of_a_server_on_this_machine_is_measured() {
     let (store, arch) = (Store::embedded(), "iterative");
     let server = Server::start(arch, &store.url(), &[]);
-    let used = |report: &LoadReport| report.json["server"]["cores_used"].as_f64();
+    let cores_used = |report: &LoadReport| report.json["server"]["cores_used"].as_f64();
     // The kernel counts CPU time in hundredths of a second; the server can have used less.
     let report = wait_for("a server that used the processor", || {
         let report = load_until_measured(server.port, "-d 1 -c 4");
-        used(&report).is_some_and(|cores| cores > 0.0).then_some(report)
+        cores_used(&report).is_some_and(|cores| cores > 0.0).then_some(report)
     });
     assert_eq!(report.json["server_is_here"], true);
     assert!(report.json["server"]["processes"].to_string().contains("zerohttpd"));
@@ -138,9 +138,9 @@ fn an_invalid_command_line_is_explained() {
         (vec!["load", ":1/", "--post", "@/nowhere/at/all"], 1, "/nowhere/at/all"),
     ] {
         let output = run(&words);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{words:?}: {said}");
-        assert!(said.contains(part) && output.stdout.is_empty(), "{words:?}: {said}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {stderr}");
+        assert!(stderr.contains(part) && output.stdout.is_empty(), "{words:?}: {stderr}");
     }
 }
 

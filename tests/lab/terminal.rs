@@ -13,9 +13,9 @@ use rustix::termios::{Winsize, tcsetwinsize};
 use crate::fake::{Behaviour, FakeServer};
 use crate::support::server::program;
 
-/// Runs a load whose standard error is a terminal with this width and this `TERM`: all that it
-/// writes there.
-fn write_to_terminal(columns: u16, term: &str) -> String {
+/// Runs a load whose standard error is a terminal with this width and this `TERM`; returns all that
+/// it writes there.
+fn terminal_output(columns: u16, term: &str) -> String {
     let fake = FakeServer::start(Behaviour::Good);
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
     grantpt(&master).and_then(|()| unlockpt(&master)).expect("a terminal of ours");
@@ -25,10 +25,10 @@ fn write_to_terminal(columns: u16, term: &str) -> String {
     let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
     tcsetwinsize(&terminal, size).expect("a size");
     let reader = thread::spawn(move || {
-        let (mut master, mut written, mut some) = (File::from(master), Vec::new(), [0; 4096]);
+        let (mut master, mut written, mut chunk) = (File::from(master), Vec::new(), [0; 4096]);
         // Reading fails once no process has the other end open.
-        while let Ok(count @ 1..) = master.read(&mut some) {
-            written.extend(&some[..count]);
+        while let Ok(count @ 1..) = master.read(&mut chunk) {
+            written.extend(&chunk[..count]);
         }
         String::from_utf8(written).expect("text")
     });
@@ -44,7 +44,7 @@ fn write_to_terminal(columns: u16, term: &str) -> String {
 #[test]
 fn the_progress_line_fits_the_terminal_and_is_erased() {
     for columns in [30, 60, 200] {
-        let written = write_to_terminal(columns, "xterm");
+        let written = terminal_output(columns, "xterm");
         assert!(!written.contains('\u{1b}'), "{written:?}");
         let lines: Vec<_> = written.split('\r').collect();
         assert!(lines.iter().any(|line| line.contains("requests/s")), "{written:?}");
@@ -60,5 +60,5 @@ fn the_progress_line_fits_the_terminal_and_is_erased() {
 
 #[test]
 fn a_dumb_terminal_gets_no_progress_line() {
-    assert_eq!(write_to_terminal(80, "dumb"), "");
+    assert_eq!(terminal_output(80, "dumb"), "");
 }

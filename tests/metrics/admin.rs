@@ -1,4 +1,4 @@
-//! The admin: what it serves, and that it serves as long as the server runs.
+//! The admin process: what it serves, and that it serves as long as the server runs.
 
 use std::net::TcpListener;
 
@@ -56,16 +56,16 @@ fn the_documented_metrics_are_those_that_exist(arch: &str) {
     let metrics = metrics(&Server::start_small(arch, &store.url(), ADMIN));
     let mut documented: Vec<_> = names.iter().map(|name| format!("zerohttpd_{name}")).collect();
     documented.sort();
-    let exist = metrics.names();
-    assert!(exist.iter().copied().eq(documented.iter().map(String::as_str)), "{documented:?}");
+    let existing = metrics.names();
+    assert!(existing.iter().copied().eq(documented.iter().map(String::as_str)), "{documented:?}");
 }
 
 test!(Architecture, health_reports_a_server_that_stops);
 fn health_reports_a_server_that_stops(arch: &str) {
     let store = Store::embedded();
     let mut server = Server::start_small(arch, &store.url(), ADMIN);
-    let mut halfway = server.client();
-    halfway.send("GET /hello.txt HTTP/1.1\r\nHo");
+    let mut client = server.client();
+    client.send("GET /hello.txt HTTP/1.1\r\nHo");
     let reading = "zerohttpd_connections{state=\"reading\"}";
     await_metrics(&server, "half a request", |now| now.get(reading) == 1.0);
     let mut monitor = Client::connect(server.admin_port());
@@ -76,9 +76,9 @@ fn health_reports_a_server_that_stops(arch: &str) {
         answer.status == 503 && answer.body == b"stopping\nstore up\n"
     });
     assert_eq!(monitor.get("/healthz").status, 503);
-    halfway.send("st: x\r\n\r\n");
-    assert!(is_last(&halfway.answer()));
-    drop(halfway);
+    client.send("st: x\r\n\r\n");
+    assert!(is_last(&client.answer()));
+    drop(client);
     assert_eq!(server.wait().code(), Some(0));
     server.await_nothing_left();
     assert_eq!(monitor.read_to_end(), b"", "the admin closes the connection in order");
@@ -146,7 +146,7 @@ fn an_admin_address_that_is_in_use_is_named_in_the_error(arch: &str) {
     let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let address = taken.local_addr().expect("its address").to_string();
     let store = Store::embedded();
-    let (status, said) = Server::failed_start(arch, &store.url(), &["--admin", &address]);
-    assert_eq!(status.code(), Some(1), "{said}");
-    assert!(said.contains(&format!("can't listen on {address}")), "{said}");
+    let (status, stderr) = Server::failed_start(arch, &store.url(), &["--admin", &address]);
+    assert_eq!(status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains(&format!("can't listen on {address}")), "{stderr}");
 }

@@ -14,7 +14,7 @@ const OPEN: &str = "zerohttpd_connections";
 const LONG_TIMEOUTS: &[&str] = &["--admin", "127.0.0.1:0", "--header-timeout", "3600"];
 
 /// A client that has sent a part of a request.
-fn halfway(server: &Server) -> Client {
+fn client_with_half_a_request(server: &Server) -> Client {
     let mut client = server.client();
     client.send("GET /hello.txt HTTP/1.1\r\n");
     client
@@ -41,7 +41,7 @@ fn no_more_than_max_clients_are_accepted_and_the_others_wait(arch: &str) {
     // The loops have several processes, whose clients count together.
     let server = Server::start_small(arch, &store.url(), &words);
     let limit = if arch == ONE_AT_A_TIME { 1 } else { LIMIT };
-    let mut clients: Vec<_> = (0..3 * LIMIT).map(|_| halfway(&server)).collect();
+    let mut clients: Vec<_> = (0..3 * LIMIT).map(|_| client_with_half_a_request(&server)).collect();
     let full = |now: &crate::exposition::Metrics| now.sum(OPEN) == limit as f64;
     await_metrics(&server, "as many clients as the limit allows", full);
     let connected = "zerohttpd_connections_total";
@@ -51,11 +51,10 @@ fn no_more_than_max_clients_are_accepted_and_the_others_wait(arch: &str) {
             now.get(connected) >= (gone + limit).min(3 * LIMIT) as f64
         });
         assert!(now.sum(OPEN) <= limit as f64, "{now:?}");
-        let served = wait_for("a client that is served", || {
-            let accepted = |client: &Client| server.is_accepted(client);
-            clients.iter().position(accepted)
+        let index = wait_for("a client that is served", || {
+            clients.iter().position(|client| server.is_accepted(client))
         });
-        let mut client = clients.swap_remove(served);
+        let mut client = clients.swap_remove(index);
         client.send(THE_REST);
         assert_eq!(client.answer().status, 200);
     }
@@ -71,7 +70,7 @@ fn permits_of_killed_processes_are_returned(arch: &str) {
     let server = Server::start_small(arch, &store.url(), &words);
     let limit = if arch == ONE_AT_A_TIME { 1 } else { 2 };
     for _ in 0..3 {
-        let mut clients: Vec<_> = (0..limit).map(|_| halfway(&server)).collect();
+        let mut clients: Vec<_> = (0..limit).map(|_| client_with_half_a_request(&server)).collect();
         await_metrics(&server, "all clients", |now| now.sum(OPEN) == limit as f64);
         let owners: Vec<_> = clients.iter().map(|client| server.owner(client)).collect();
         owners.into_iter().for_each(Process::kill);
@@ -92,7 +91,7 @@ fn further_clients_of_an_address_at_its_limit_get_503_and_others_are_served(arch
     let store = Store::embedded();
     let words = [LONG_TIMEOUTS, &["--max-clients-per-address", "2"]].concat();
     let server = Server::start_small(arch, &store.url(), &words);
-    let first = [halfway(&server), halfway(&server)];
+    let first = [client_with_half_a_request(&server), client_with_half_a_request(&server)];
     await_metrics(&server, "two clients", |now| now.sum(OPEN) == 2.0);
     for refused in 1..=3 {
         let mut one_more = server.client();
@@ -105,9 +104,9 @@ fn further_clients_of_an_address_at_its_limit_get_503_and_others_are_served(arch
         let count = now.get("zerohttpd_clients_refused_total{reason=\"address\"}");
         assert_eq!((count, now.sum(OPEN)), (f64::from(refused), 2.0));
         assert_eq!(now.get("zerohttpd_connections_total"), f64::from(refused + 1));
-        let mut elsewhere = client_at(Ipv4Addr::new(127, 0, 0, 2), server.port);
-        elsewhere.send(last_request("/hello.txt"));
-        assert_eq!(elsewhere.answer().status, 200);
+        let mut other = client_at(Ipv4Addr::new(127, 0, 0, 2), server.port);
+        other.send(last_request("/hello.txt"));
+        assert_eq!(other.answer().status, 200);
         await_metrics(&server, "the first two", |now| now.sum(OPEN) == 2.0);
     }
     assert_eq!(server.errors().matches("--max-clients-per-address clients").count(), 1);
@@ -116,9 +115,9 @@ fn further_clients_of_an_address_at_its_limit_get_503_and_others_are_served(arch
         assert_eq!(client.answer().status, 200);
     }
     await_metrics(&server, "no clients", |now| now.sum(OPEN) == 0.0);
-    let again: Vec<_> = (0..2).map(|_| halfway(&server)).collect();
+    let others: Vec<_> = (0..2).map(|_| client_with_half_a_request(&server)).collect();
     await_metrics(&server, "two others", |now| now.sum(OPEN) == 2.0);
-    assert!(!again.iter().any(Client::is_closed));
+    assert!(!others.iter().any(Client::is_closed));
 }
 
 test!(Architecture, permits_of_an_address_are_returned);

@@ -16,7 +16,7 @@ const ADMIN: &[&str] = &["--admin", "127.0.0.1:0"];
 const REQUESTS: &str = "zerohttpd_requests_total";
 const CLOSED: &str = "zerohttpd_connections_closed_total";
 
-/// Sends a request on a connection of its own: the status, and the length of the body.
+/// Sends a request on a connection of its own; returns the status and the length of the body.
 fn ask(server: &Server, request: &str) -> (u16, usize) {
     let mut client = server.client();
     client.send(request);
@@ -29,7 +29,7 @@ test!(Architecture, every_answer_is_counted_once_by_its_status_with_its_bytes);
 fn every_answer_is_counted_once_by_its_status_with_its_bytes(arch: &str) {
     let store = Store::embedded();
     let server = Server::start_small(arch, &store.url(), ADMIN);
-    let sign = crate::support::client::signature("Ada", "counted");
+    let form = crate::support::client::signature("Ada", "counted");
     let requests = [
         (request("GET", "/hello.txt"), 200),
         (request("HEAD", "/hello.txt"), 200),
@@ -37,7 +37,7 @@ fn every_answer_is_counted_once_by_its_status_with_its_bytes(arch: &str) {
         (request("DELETE", "/hello.txt"), 405),
         (request("GET", "/hello.txt").replace("Host", "Range: bytes=0-1\r\nHost"), 206),
         (request("GET", "/guestbook"), 200),
-        (sign, 303),
+        (form, 303),
         ("GET /hello.txt HTTP/1.1\r\n\r\n".to_string(), 400),
         (request("GET", "/hello.txt").replace("/1.1", "/7.0"), 505),
         (request("BREW", "/hello.txt"), 501),
@@ -146,13 +146,13 @@ fn failed_queries_are_counted_and_the_store_is_down_until_it_is_back(arch: &str)
         metrics.get("zerohttpd_requests_total{status=\"503\"}") == 4.0
     });
     assert_eq!((down.sum(failures), down.get("zerohttpd_store_up")), (4.0, 0.0));
-    let health = health(&server);
-    assert!(health.1.starts_with("ok\nstore down for ") && health.0 == 200, "{health:?}");
+    let (status, report) = health(&server);
+    assert!(report.starts_with("ok\nstore down for ") && status == 200, "{status}: {report}");
     redis.start_again();
     await_guestbook(&server);
     let up = metrics(&server);
     assert!(up.get("zerohttpd_store_up") == 1.0 && up.follows(&down));
-    assert_eq!(self::health(&server), (200, "ok\nstore up\n".into()));
+    assert_eq!(health(&server), (200, "ok\nstore up\n".into()));
 }
 
 test!(Architecture, a_killed_embedded_store_and_a_killed_admin_are_replaced_and_counted);

@@ -52,8 +52,8 @@ impl Metrics {
 
     /// All samples of a metric, each with its labels.
     pub(crate) fn family<'m>(&'m self, name: &'m str) -> impl Iterator<Item = (&'m Labels, f64)> {
-        let ours = self.samples.iter().filter(move |((known, _), _)| known == name);
-        ours.map(|((_, labels), value)| (labels, *value))
+        let samples = self.samples.iter().filter(move |((known, _), _)| known == name);
+        samples.map(|((_, labels), value)| (labels, *value))
     }
 
     /// The names of all metrics.
@@ -65,8 +65,8 @@ impl Metrics {
 
     /// Whether these metrics can be later than `before`: no counter has decreased.
     pub(crate) fn follows(&self, before: &Metrics) -> bool {
-        let counts = |name: &str| name.ends_with("_total") || name.ends_with("_count");
-        let counters = before.samples.iter().filter(|((name, _), _)| counts(name));
+        let is_counter = |name: &str| name.ends_with("_total") || name.ends_with("_count");
+        let counters = before.samples.iter().filter(|((name, _), _)| is_counter(name));
         counters.into_iter().all(|(key, value)| self.samples[key] >= *value)
     }
 }
@@ -89,7 +89,7 @@ fn parse(text: &str) -> Result<Metrics, String> {
             return Err(format!("no such type: {kind}"));
         }
         if (kind == "counter") != name.ends_with("_total") {
-            return Err(format!("only and all names of counters end in _total: {name}"));
+            return Err(format!("the names of counters, and no others, end in _total: {name}"));
         }
         if kinds.insert(name, kind).is_some() {
             return Err(format!("twice: {name}"));

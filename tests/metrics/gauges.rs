@@ -100,13 +100,13 @@ fn clients_of_killed_processes_leave_the_gauges_and_count_as_killed(arch: &str) 
     let store = Store::embedded();
     let server = Server::start_small(arch, &store.url(), LONG_TIMEOUTS);
     let held = if arch == ONE_AT_A_TIME { 1 } else { 6 };
-    let halfway = || {
+    let start_request = || {
         let mut client = server.client();
         client.send("GET /hello.txt HTTP/1.1\r\nHo");
         client
     };
     for round in 1..=2 {
-        let mut clients: Vec<_> = (0..held).map(|_| halfway()).collect();
+        let mut clients: Vec<_> = (0..held).map(|_| start_request()).collect();
         await_only(&server, "reading", held as f64);
         // The first round kills the processes that serve the clients, the second all servers.
         let victims = match round {

@@ -29,7 +29,7 @@ fn each_process_has_a_title_that_states_its_role(arch: &str) {
     let mut client = server.client();
     assert_eq!(client.get("/").status, 200);
     let supervisor = format!("zerohttpd: supervisor ({arch} at 127.0.0.1:{})", server.port);
-    let file = store.url().replace("embedded:", "zerohttpd: store ");
+    let store_title = store.url().replace("embedded:", "zerohttpd: store ");
     let have_titles = |servers: &[Process]| {
         let parents = servers.iter().filter(|server| !server.children().is_empty());
         match parents.map(|parent| parent.title()).collect::<Vec<_>>().as_slice() {
@@ -48,13 +48,13 @@ fn each_process_has_a_title_that_states_its_role(arch: &str) {
     };
     let all_have_titles = || {
         server.supervisor().title() == supervisor
-            && file.starts_with(&server.store().title())
+            && store_title.starts_with(&server.store().title())
             && titles(&server.admins()) == ["zerohttpd: admin"]
             && have_titles(&server.servers())
     };
     wait_until("a title for each process", all_have_titles);
     drop(client);
-    // A title takes the room of the command line, which is the same for the successor.
+    // A title overwrites the command line, so the successor must have the same space for it.
     server.supervisor().signal(Signal::USR2);
     wait_until("a successor", || server.errors().contains("took over"));
     let mut client = server.client();

@@ -23,11 +23,11 @@ fn a_passed_socket_is_served_and_still_listens_after_the_server_has_stopped(arch
     for _ in 0..2 {
         let socket = listener.try_clone().expect("a socket");
         // No server runs yet; the connection waits in the queue.
-        let mut early = Client::connect(port);
+        let mut waiting = Client::connect(port);
         let mut server = Server::start_activated(socket, None, (arch, &store.url(), &[]));
         assert_eq!(server.port, port);
-        assert_eq!(early.get("/hello.txt").status, 200);
-        drop(early);
+        assert_eq!(waiting.get("/hello.txt").status, 200);
+        drop(waiting);
         assert_eq!(server.client().get("/hello.txt").status, 200);
         assert_eq!(server.stop().code(), Some(0));
     }
@@ -70,10 +70,10 @@ fn a_socket_that_does_not_listen_is_refused(arch: &str) {
     let store = Store::embedded();
     let socket = UdpSocket::bind(("127.0.0.1", 0)).expect("a port");
     let socket = OwnedFd::from(socket);
-    let (status, said) =
+    let (status, stderr) =
         Server::failed_start_in_shell(ACTIVATED, socket, (arch, &store.url(), &[]));
-    assert_eq!(status.code(), Some(1), "{said}");
-    assert!(said.contains("pass TCP sockets"), "{said}");
+    assert_eq!(status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("pass TCP sockets"), "{stderr}");
 }
 
 test!(Architecture, missing_passed_sockets_are_an_error);
@@ -81,9 +81,9 @@ fn missing_passed_sockets_are_an_error(arch: &str) {
     let script = r#"LISTEN_FDS=3 LISTEN_PID=$$ exec "$0" "$@""#;
     let store = Store::embedded();
     let words = (arch, &*store.url(), &[][..]);
-    let (status, said) = Server::failed_start_in_shell(script, Stdio::null(), words);
-    assert_eq!(status.code(), Some(1), "{said}");
-    assert!(said.contains("can't use the sockets of LISTEN_FDS: Bad file"), "{said}");
+    let (status, stderr) = Server::failed_start_in_shell(script, Stdio::null(), words);
+    assert_eq!(status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("can't use the sockets of LISTEN_FDS: Bad file"), "{stderr}");
 }
 
 /// The side of a service manager that reads notifications (sd_notify(3)).
@@ -185,6 +185,6 @@ fn systemd_accepts_the_units() {
         .args([unit("zerohttpd.service"), unit("zerohttpd.socket")])
         .output()
         .expect("systemd-analyze; ./check installs it");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.is_empty(), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && stderr.is_empty(), "{stderr}");
 }

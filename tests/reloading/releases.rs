@@ -22,8 +22,8 @@ impl Releases {
         let releases = Releases(TempDir::beside_program());
         for name in ["rel1", "rel2"] {
             fs::create_dir(releases.0.join(name)).expect("a folder");
-            // A link, as a file that was just written can't be executed while another test's fork
-            // has it open for writing (ETXTBSY).
+            // A hard link, because a file that was just written can't be executed while another
+            // test's fork has it open for writing (ETXTBSY).
             fs::hard_link(PROGRAM, releases.file(name)).expect("a link");
         }
         releases.switch_to("rel1");
@@ -72,21 +72,25 @@ fn the_release_that_a_link_leads_to_takes_over_however_the_path_was_typed() {
             releases.switch_to(release);
             take_over(&server);
             assert_eq!(executed(&server), releases.file(release), "{script}");
-            let said = format!(
+            let line = format!(
                 "program    {}, version {}\n",
                 releases.file(release).display(),
                 env!("CARGO_PKG_VERSION")
             );
-            assert!(server.errors().contains(&said), "no {said} in {}", server.errors());
+            assert!(server.errors().contains(&line), "no {line} in {}", server.errors());
             assert_eq!(server.client().get("/hello.txt").status, 200);
         }
         assert_eq!(server.stop().code(), Some(0));
     }
 }
 
-/// Starts a server that logs to `log/log`, which `prepare` may have made, then calls `change` and
-/// has two successors take over. Returns what the servers wrote on standard error.
-fn succeed_with_log(arch: &str, prepare: impl Fn(&TempDir), change: impl Fn(&TempDir)) -> String {
+/// Starts a server that logs to `log/log`, which `prepare` can make, then calls `change` and makes
+/// two successors take over. Returns what the servers wrote on standard error.
+fn upgrade_twice_with_log(
+    arch: &str,
+    prepare: impl Fn(&TempDir),
+    change: impl Fn(&TempDir),
+) -> String {
     let (store, folder) = (Store::embedded(), TempDir::new());
     fs::create_dir(folder.join("log")).expect("a folder");
     prepare(&folder);
@@ -99,9 +103,9 @@ fn succeed_with_log(arch: &str, prepare: impl Fn(&TempDir), change: impl Fn(&Tem
         assert_eq!(server.client().visit() % 2, 1);
         assert_eq!(server.client().get("/guestbook").status, 200);
     }
-    let said = server.errors();
+    let stderr = server.errors();
     assert_eq!(server.stop().code(), Some(0));
-    said
+    stderr
 }
 
 test!(Architecture, a_log_that_cannot_be_reopened_is_inherited);
@@ -113,14 +117,14 @@ fn a_log_that_cannot_be_reopened_is_inherited(arch: &str) {
     let remove_target = |folder: &TempDir| {
         fs::remove_dir_all(folder.join("far")).expect("a folder");
     };
-    let said = succeed_with_log(arch, make_link, remove_target);
-    assert!(said.contains("going on with the log that is open"), "{said}");
+    let stderr = upgrade_twice_with_log(arch, make_link, remove_target);
+    assert!(stderr.contains("going on with the log that is open"), "{stderr}");
     let replace_by_folder = |folder: &TempDir| {
         fs::remove_file(folder.join("log/log")).expect("a log");
         fs::create_dir(folder.join("log/log")).expect("a folder");
     };
-    let said = succeed_with_log(arch, |_| {}, replace_by_folder);
-    assert!(said.contains("going on with the log that is open"), "{said}");
+    let stderr = upgrade_twice_with_log(arch, |_| {}, replace_by_folder);
+    assert!(stderr.contains("going on with the log that is open"), "{stderr}");
 }
 
 test!(Architecture, a_successor_can_log_to_a_pipe_without_a_reader);
@@ -129,7 +133,7 @@ fn a_successor_can_log_to_a_pipe_without_a_reader(arch: &str) {
         let mode = Mode::from_raw_mode(0o600);
         mknodat(CWD, folder.join("log/log"), FileType::Fifo, mode, 0).expect("a pipe");
     };
-    succeed_with_log(arch, make_pipe, |_| {});
+    upgrade_twice_with_log(arch, make_pipe, |_| {});
 }
 
 test!(Architecture, old_servers_go_on_until_a_successor_can_start_its_own);
@@ -143,7 +147,7 @@ fn old_servers_go_on_until_a_successor_can_start_its_own(arch: &str) {
     let mut server = Server::start_from(&program, arch, &store.url(), &options);
     let before = server.servers();
     install_script(&folder, &program);
-    content.folder.write("templates/error.html", "no gap");
+    content.folder.write("templates/error.html", "no placeholder");
     server.supervisor().signal(Signal::USR2);
     wait_until("a successor", || server.errors().contains("took over"));
     assert!(server.errors().contains("the servers of the previous program go on"));
@@ -166,7 +170,7 @@ fn old_servers_go_on_until_a_successor_can_start_its_own(arch: &str) {
     assert_eq!(server.stop().code(), Some(0));
 }
 
-/// Replaces the program by a script whose `--check` succeeds, and which else executes the program.
+/// Replaces the program by a script that executes the program, but whose `--check` always succeeds.
 fn install_script(folder: &TempDir, program: &Path) {
     let script = format!(
         "#!/bin/sh\ncase \" $* \" in *' --check '*) exit 0;; esac\nexec {PROGRAM} \"$@\"\n"
@@ -183,7 +187,7 @@ fn many_upgrades_disconnect_no_client_and_the_last_one_is_postponed() {
     let options = content.options();
     let options = [words(&options), vec!["--keep-alive-timeout", "3600"]].concat();
     let mut server = Server::start("epoll", &store.url(), &options);
-    let count = |said: &str| server.errors().matches(said).count();
+    let count = |message: &str| server.errors().matches(message).count();
     let mut kept = Vec::new();
     for round in 1..=8 {
         let mut client = server.client();

@@ -25,7 +25,7 @@ impl Content {
         Content { folder }
     }
 
-    /// The options that name them.
+    /// The options that name the site, the templates and a log.
     pub(crate) fn options(&self) -> Vec<String> {
         let path = |name: &str| self.folder.join(name).display().to_string();
         [
@@ -65,7 +65,7 @@ fn after_a_reload_changed_files_are_used_and_no_client_was_refused(arch: &str) {
     // One client was served and is idle, another has sent a part of its second request.
     let mut kept = server.client();
     assert_eq!(kept.get("/").body, b"before");
-    let mut asking = (arch != ONE_AT_A_TIME).then(|| {
+    let mut busy = (arch != ONE_AT_A_TIME).then(|| {
         let mut client = server.client();
         assert_eq!(client.get("/").status, 200);
         client.send("GET / HTTP/1.1\r\nHo");
@@ -87,11 +87,11 @@ fn after_a_reload_changed_files_are_used_and_no_client_was_refused(arch: &str) {
     let last = kept.get("/");
     assert!(last.status == 200 && is_last(&last), "{last:?}");
     assert!(kept.read_until_closed().is_empty());
-    if let Some(asking) = &mut asking {
-        asking.send("st: x\r\n\r\n");
-        let last = asking.answer();
+    if let Some(client) = &mut busy {
+        client.send("st: x\r\n\r\n");
+        let last = client.answer();
         assert!(last.status == 200 && is_last(&last), "{last:?}");
-        assert!(asking.read_until_closed().is_empty());
+        assert!(client.read_until_closed().is_empty());
     }
     await_successors(&server, &before);
     assert_eq!(new.get("/").status, 200, "a client of the new generation stays connected");
@@ -105,9 +105,9 @@ fn a_reload_with_unusable_files_changes_nothing(arch: &str) {
     let (store, content) = (Store::embedded(), Content::new());
     let mut server = Server::start(arch, &store.url(), &words(&content.options()));
     let before = server.servers();
-    content.folder.write("templates/error.html", "no gap");
+    content.folder.write("templates/error.html", "no placeholder");
     server.supervisor().signal(Signal::HUP);
-    wait_until("a message about it", || server.errors().contains("going on as before"));
+    wait_until("a message about the failure", || server.errors().contains("going on as before"));
     assert!(server.errors().contains("error.html"), "{}", server.errors());
     assert_eq!(server.servers(), before);
     assert!(server.client().get("/missing").body.starts_with(b"before: 404"));
@@ -142,7 +142,7 @@ fn many_reloads_disconnect_no_client_and_the_last_one_is_postponed() {
     let options = content.options();
     let options = [words(&options), vec!["--keep-alive-timeout", "3600"]].concat();
     let mut server = Server::start("epoll", &store.url(), &options);
-    let count = |said: &str| server.errors().matches(said).count();
+    let count = |message: &str| server.errors().matches(message).count();
     let mut kept = Vec::new();
     for round in 1..=8 {
         let before = server.servers();

@@ -59,9 +59,9 @@ fn health_reports_a_removed_root_and_a_recreated_one_is_served(arch: &str) {
         wait_until("the new site", || shows(&server, text.as_bytes()));
         wait_until("good health", || is_healthy(&server));
     }
-    let said = server.errors();
-    assert_eq!(said.matches("leads to another folder now").count(), 2, "{said}");
-    assert!(said.contains("is gone: No such file or directory"), "{said}");
+    let stderr = server.errors();
+    assert_eq!(stderr.matches("leads to another folder now").count(), 2, "{stderr}");
+    assert!(stderr.contains("is gone: No such file or directory"), "{stderr}");
 }
 
 test!(Architecture, a_root_that_is_a_link_is_resolved_again);

@@ -19,8 +19,7 @@ fn status(process: Process, name: &str) -> String {
     line.unwrap_or_else(|| panic!("no {name} in {text}")).trim().to_string()
 }
 
-/// The number that id(1) prints for a user: with `-u` that of the user, with `-g` that of the
-/// group.
+/// The number that id(1) prints for a user: with `-u` the user's, with `-g` the group's.
 fn id(option: &str, user: &str) -> u32 {
     let output = Command::new("id").args([option, user]).output().expect("id(1)");
     String::from_utf8_lossy(&output.stdout).trim().parse().expect("a number")
@@ -39,9 +38,9 @@ fn root_privileges_are_dropped_for_good(arch: &str) {
     let extra = ["--root", &root, "--user", "nobody"];
     if chown(folder.path(), Some(uid), Some(gid)).is_err() {
         // Only root can become another user.
-        let (status, said) = Server::failed_start(arch, &store, &extra);
-        assert_eq!(status.code(), Some(1), "{said}");
-        assert!(said.contains("only root can become nobody"), "{said}");
+        let (status, stderr) = Server::failed_start(arch, &store, &extra);
+        assert_eq!(status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains("only root can become nobody"), "{stderr}");
         return;
     }
     let mut server = Server::start(arch, &store, &extra);
@@ -58,9 +57,10 @@ fn root_privileges_are_dropped_for_good(arch: &str) {
 test!(Once, an_unknown_user_is_named);
 fn an_unknown_user_is_named() {
     let store = Store::embedded();
-    let (status, said) = Server::failed_start("epoll", &store.url(), &["--user", "nobody-at-all"]);
-    assert_eq!(status.code(), Some(1), "{said}");
-    assert!(said.contains("no user \"nobody-at-all\""), "{said}");
+    let (status, stderr) =
+        Server::failed_start("epoll", &store.url(), &["--user", "nobody-at-all"]);
+    assert_eq!(status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("no user \"nobody-at-all\""), "{stderr}");
 }
 
 test!(Architecture, processes_that_parse_input_are_sandboxed_by_default);
@@ -69,14 +69,14 @@ fn processes_that_parse_input_are_sandboxed_by_default(arch: &str) {
     for (sandbox, expected) in [("auto", "1"), ("off", "0")] {
         let store = Store::embedded();
         let server = Server::start(arch, &store.url(), &["--sandbox", sandbox]);
-        let said = server.errors();
+        let stderr = server.errors();
         // A process in the sandbox can gain no privileges.
         let no_new_privileges = |process| status(process, "NoNewPrivs");
-        if said.contains("no Landlock") {
-            println!("this kernel has no Landlock: {said}");
+        if stderr.contains("no Landlock") {
+            println!("this kernel has no Landlock: {stderr}");
             continue;
         }
-        assert_eq!(said.contains("sandbox    off"), sandbox == "off", "{said}");
+        assert_eq!(stderr.contains("sandbox    off"), sandbox == "off", "{stderr}");
         let mut client = server.client();
         assert_eq!(client.visit(), 1);
         assert_eq!(no_new_privileges(server.owner(&client)), expected);
@@ -94,12 +94,12 @@ fn a_check_reports_unusable_paths_and_creates_no_file() {
     };
     assert_eq!(check(&[]).0, Some(0));
     assert!(!folder.join("book.db").exists(), "a check has created a store");
-    let (code, said) = check(&["--templates", "/nowhere/at/all"]);
+    let (code, stderr) = check(&["--templates", "/nowhere/at/all"]);
     assert_eq!(code, Some(1));
-    assert!(said.contains("/nowhere/at/all"), "{said}");
-    let (code, said) = check(&["--log-file", "/nowhere/at/all"]);
+    assert!(stderr.contains("/nowhere/at/all"), "{stderr}");
+    let (code, stderr) = check(&["--log-file", "/nowhere/at/all"]);
     assert_eq!(code, Some(1));
-    assert!(said.contains("/nowhere/at/all"), "{said}");
+    assert!(stderr.contains("/nowhere/at/all"), "{stderr}");
     let log = folder.join("log").display().to_string();
     assert_eq!(check(&["--log-file", &log]).0, Some(0));
     assert!(!folder.join("log").exists(), "a check has created a log");
@@ -116,14 +116,14 @@ test!(Once, a_server_with_user_root_and_another_group_has_that_group);
 fn a_server_with_user_root_and_another_group_has_that_group() {
     let gid = id("-g", "nobody");
     let group = Command::new("id").args(["-gn", "nobody"]).output().expect("id(1)");
-    let asked = format!("root:{}", String::from_utf8_lossy(&group.stdout).trim());
+    let user = format!("root:{}", String::from_utf8_lossy(&group.stdout).trim());
     let store = Store::embedded();
     if id("-u", "root") != rustix::process::geteuid().as_raw() {
-        let (status, said) = Server::failed_start("epoll", &store.url(), &["--user", &asked]);
-        assert_eq!(status.code(), Some(1), "{said}");
-        return assert!(said.contains("only root can become root"), "{said}");
+        let (status, stderr) = Server::failed_start("epoll", &store.url(), &["--user", &user]);
+        assert_eq!(status.code(), Some(1), "{stderr}");
+        return assert!(stderr.contains("only root can become root"), "{stderr}");
     }
-    let mut server = Server::start("epoll", &store.url(), &["--user", &asked]);
+    let mut server = Server::start("epoll", &store.url(), &["--user", &user]);
     for process in server.processes() {
         assert_eq!(status(process, "Uid"), ["0"; 4].join("\t"));
         assert_eq!(status(process, "Gid"), vec![gid.to_string(); 4].join("\t"));
@@ -189,11 +189,11 @@ fn files_without_read_permission_are_reported_to_the_operator(arch: &str) {
         assert_eq!(client.get(target).status, 404, "{target}");
     }
     drop(client);
-    let said = server.errors();
-    // Only the first file is reported, as there is at most one message in half a minute.
+    let stderr = server.errors();
+    // Only the first file is reported: there is at most one message in half a minute.
     let line = format!("permission denied to read {root}/secret.txt; clients get 404");
-    assert!(said.contains(&line), "{said}");
-    assert_eq!(said.matches("permission denied").count(), 1, "{said}");
+    assert!(stderr.contains(&line), "{stderr}");
+    assert_eq!(stderr.matches("permission denied").count(), 1, "{stderr}");
     let metrics = Client::connect(server.admin_port()).get("/metrics").body;
     let metrics = String::from_utf8(metrics).expect("UTF-8");
     // All denied files are counted; a request for a folder can count several times.

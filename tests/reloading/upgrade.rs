@@ -30,8 +30,8 @@ impl Installed {
         self.folder.join("program")
     }
 
-    /// Installs the program again. It is a hard link, as a file that was just written can't be
-    /// executed while another test's fork has it open for writing (ETXTBSY).
+    /// Installs the program again. It is a hard link, because a file that was just written can't
+    /// be executed while another test's fork has it open for writing (ETXTBSY).
     fn install_again(&self) {
         let new = self.folder.join("new");
         fs::hard_link(PROGRAM, &new).expect("a link");
@@ -88,7 +88,7 @@ fn an_upgrade_that_fails_changes_nothing(arch: &str) {
         program.replace_by(broken);
         server.supervisor().signal(Signal::USR2);
         let count = || server.errors().matches("going on as before").count();
-        wait_until("a message about it", || count() == round + 1);
+        wait_until("a message about the failure", || count() == round + 1);
     }
     assert_eq!(server.servers(), before);
     assert_eq!(server.client().get("/").body, b"before");
@@ -164,14 +164,14 @@ fn reloads_and_upgrades_keep_the_port_with_every_way_to_accept(arch: &str) {
         let options = content.options();
         let options = [words(&options), vec!["--workers", "3", "--accept", way]].concat();
         let mut server = Server::start_from(&program.file(), arch, &store.url(), &options);
-        for (signal, said) in [
+        for (signal, message) in [
             (Signal::HUP, "opened anew"),
             (Signal::USR2, "took over"),
             (Signal::HUP, "opened anew"),
         ] {
             let before = server.servers();
             assert_eq!(before.len(), 3);
-            let count = || server.errors().matches(said).count();
+            let count = || server.errors().matches(message).count();
             let earlier = count();
             server.supervisor().signal(signal);
             wait_until("successors", || count() > earlier);

@@ -1,4 +1,4 @@
-//! Clients that are slow without a pause, beside a normal client.
+//! Clients that send or read a byte at a time and never pause, beside a normal client.
 
 use std::fs::File;
 use std::thread;
@@ -11,11 +11,11 @@ use crate::support::{Client, ONE_AT_A_TIME, Server, Store, TempDir, wait_until};
 /// How a client is slow.
 #[derive(Clone, Copy, Debug)]
 enum Attack {
-    /// It sends a head that never ends.
+    /// Sends a head that never ends.
     Head,
-    /// It sends a form that never ends.
+    /// Sends a form that never ends.
     Body,
-    /// It reads its answer a byte at a time.
+    /// Reads its answer a byte at a time.
     Reader,
 }
 

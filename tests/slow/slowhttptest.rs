@@ -1,5 +1,5 @@
 //! Measures the latency of a normal client during attacks by slowhttptest(1). It runs only on
-//! request, as it takes minutes and measures.
+//! request, because it takes minutes and prints measurements that need a quiet machine.
 
 use std::fs::File;
 use std::process::{Command, Stdio};
@@ -40,12 +40,12 @@ fn a_normal_client_is_served_beside_a_thousand_slow_ones() {
             let server = Server::start(arch, &store.url(), &["--root", &root]);
             assert_eq!(server.client().get("/hello.txt").status, 200);
             let before = await_idle(&server);
-            let Measured { mut times, most, cut_s } = attack(&server, mode, words);
+            let Measured { mut times, clients_peak, cut_s } = attack(&server, mode, words);
             times.sort_unstable();
             let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e3;
             println!(
-                "{arch:8} {mode}: up to {most} connections, all cut off after {cut_s:.0} s; {} \
-                 requests of the normal client: p50 {:.1} ms, p99 {:.1} ms, longest {:.1} ms",
+                "{arch:8} {mode}: up to {clients_peak} connections, all cut off after {cut_s:.0} \
+                 s; {} requests of the normal client: p50 {:.1} ms, p99 {:.1} ms, longest {:.1} ms",
                 times.len(),
                 at(50),
                 at(99),
@@ -56,7 +56,7 @@ fn a_normal_client_is_served_beside_a_thousand_slow_ones() {
     }
 }
 
-/// Waits until a server has no client: its resources then.
+/// Waits until a server has no client; returns the resources that it then has.
 #[track_caller]
 fn await_idle(server: &Server) -> crate::support::resources::Resources {
     crate::support::wait_for("a server without clients", || {
@@ -71,7 +71,7 @@ struct Measured {
     /// How long each request of the normal client took.
     times: Vec<Duration>,
     /// The largest number of clients that the server had at a sample.
-    most: usize,
+    clients_peak: usize,
     /// When the server last had more than a few clients, in seconds from the start.
     cut_s: f64,
 }
@@ -87,22 +87,22 @@ fn attack(server: &Server, mode: &str, words: &[&str]) -> Measured {
     command.args([mode, "-c", CONNECTIONS, "-r", "500", "-i", "2", "-l", "60", "-p", "5"]);
     command.args(words).stdin(Stdio::null()).stdout(Stdio::null());
     let mut tool = command.spawn().expect("slowhttptest (`apt-get install slowhttptest`)");
-    let (end, over) = channel();
+    let (running, end) = channel();
     thread::scope(|scope| {
-        let normal = scope.spawn(move || measure(server, &over));
+        let normal = scope.spawn(move || measure(server, &end));
         tool.wait().expect("a child of ours");
-        drop(end);
+        drop(running);
         normal.join().expect("times")
     })
 }
 
 /// Makes one request after the other, each on a connection of its own, until the attack is over.
-/// After each 50 requests, counts the server's clients.
-fn measure(server: &Server, over: &Receiver<()>) -> Measured {
+/// After every 50 requests, counts the server's clients.
+fn measure(server: &Server, end: &Receiver<()>) -> Measured {
     const FEW: usize = 5;
     let mut measured = Measured::default();
     let start = Instant::now();
-    while over.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
+    while end.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
         let began = Instant::now();
         let mut client = Client::connect(server.port);
         client.send(last_request("/hello.txt"));
@@ -110,7 +110,7 @@ fn measure(server: &Server, over: &Receiver<()>) -> Measured {
         measured.times.push(began.elapsed());
         if measured.times.len() % 50 == 0 {
             let clients = server.resources().client_sockets;
-            measured.most = measured.most.max(clients);
+            measured.clients_peak = measured.clients_peak.max(clients);
             if clients > FEW {
                 measured.cut_s = start.elapsed().as_secs_f64();
             }

@@ -1,6 +1,6 @@
 //! `--check` predicts whether a server starts. A situation has a state for each part, such as the
-//! log or the store. Each state of each part is checked and started, beside random states of
-//! others.
+//! log or the store. Each state of each part is checked and started, together with random
+//! states of the other parts.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -70,8 +70,8 @@ impl Place {
 const NOBODY: u32 = 65534;
 const NOGROUP: u32 = 65534;
 
-/// A state with a log of this name, once `prepare` was called after creating the folder `log`.
-fn log_in(place: &Place, prepare: impl Fn(&Place), name: &str) -> Vec<String> {
+/// Creates the folder `log`, calls `prepare`, and returns the arguments that name this log.
+fn log_at(place: &Place, prepare: impl Fn(&Place), name: &str) -> Vec<String> {
     fs::create_dir(place.folder.join("log")).expect("a folder");
     prepare(place);
     place.give_to_user("log");
@@ -80,26 +80,26 @@ fn log_in(place: &Place, prepare: impl Fn(&Place), name: &str) -> Vec<String> {
 
 const LOGS: &[State] = &[
     ("no log", |_| vec![]),
-    ("a new log", |p| log_in(p, |_| {}, "log/new")),
-    ("an existing log", |p| log_in(p, |p| p.write("log/old", "a line\n"), "log/old")),
-    ("a pipe without a reader", |p| log_in(p, |p| p.pipe("log/pipe"), "log/pipe")),
+    ("a new log", |p| log_at(p, |_| {}, "log/new")),
+    ("an existing log", |p| log_at(p, |p| p.write("log/old", "a line\n"), "log/old")),
+    ("a pipe without a reader", |p| log_at(p, |p| p.pipe("log/pipe"), "log/pipe")),
     ("a device", |_| vec!["--log-file".into(), "/dev/full".into()]),
-    ("a link to a new log", |p| log_in(p, |p| p.link("new", "log/link"), "log/link")),
+    ("a link to a new log", |p| log_at(p, |p| p.link("new", "log/link"), "log/link")),
     ("a link into a missing folder", |p| {
-        log_in(p, |p| p.link("/nowhere/log", "log/link"), "log/link")
+        log_at(p, |p| p.link("/nowhere/log", "log/link"), "log/link")
     }),
-    ("a link to itself", |p| log_in(p, |p| p.link("loop", "log/loop"), "log/loop")),
-    ("a log in a missing folder", |p| log_in(p, |_| {}, "log/no/new")),
-    ("a log in a file", |p| log_in(p, |p| p.write("log/file", ""), "log/file/new")),
-    ("a folder as a log", |p| log_in(p, |_| {}, "log")),
-    ("a log whose name ends in a slash", |p| log_in(p, |_| {}, "log/new/")),
+    ("a link to itself", |p| log_at(p, |p| p.link("loop", "log/loop"), "log/loop")),
+    ("a log in a missing folder", |p| log_at(p, |_| {}, "log/no/new")),
+    ("a log in a file", |p| log_at(p, |p| p.write("log/file", ""), "log/file/new")),
+    ("a folder as a log", |p| log_at(p, |_| {}, "log")),
+    ("a log whose name ends in a slash", |p| log_at(p, |_| {}, "log/new/")),
     ("a log in /proc", |_| vec!["--log-file".into(), "/proc/new".into()]),
-    ("a name that is too long", |p| log_in(p, |_| {}, &format!("log/{}", "n".repeat(300)))),
+    ("a name that is too long", |p| log_at(p, |_| {}, &format!("log/{}", "n".repeat(300)))),
     ("a socket as a log", |p| {
-        log_in(p, |p| drop(UnixListener::bind(p.folder.join("log/s")).expect("a socket")), "log/s")
+        log_at(p, |p| drop(UnixListener::bind(p.folder.join("log/s")).expect("a socket")), "log/s")
     }),
     ("a log that belongs to root", |p| {
-        let words = log_in(p, |p| p.write("log/root's", ""), "log/root's");
+        let words = log_at(p, |p| p.write("log/root's", ""), "log/root's");
         chown(p.folder.join("log/root's"), Some(0), Some(0)).map_or(words.clone(), |()| words)
     }),
     ("a log in a folder that belongs to root", |p| {
@@ -108,8 +108,8 @@ const LOGS: &[State] = &[
     }),
 ];
 
-/// A state with a store of this name, once `prepare` was called after creating the folder `db`.
-fn store_in(place: &Place, prepare: impl Fn(&Place), name: &str) -> Vec<String> {
+/// Creates the folder `db`, calls `prepare`, and returns the arguments that name this store.
+fn store_at(place: &Place, prepare: impl Fn(&Place), name: &str) -> Vec<String> {
     fs::create_dir(place.folder.join("db")).expect("a folder");
     prepare(place);
     place.give_to_user("db");
@@ -135,33 +135,33 @@ fn give_to_root(place: &Place, name: &str) {
 }
 
 const STORES: &[State] = &[
-    ("a new store", |p| store_in(p, |_| {}, "db/g.db")),
-    ("an existing store", |p| store_in(p, |p| p.write("db/g.db", database()), "db/g.db")),
-    ("a store in a new folder", |p| store_in(p, |_| {}, "db/a/b/g.db")),
-    ("an empty file as a store", |p| store_in(p, |p| p.write("db/g.db", ""), "db/g.db")),
-    ("a name that SQLite could take for a URI", |p| store_in(p, |_| {}, "db/file:g?mode=ro#%41")),
-    ("a stale lock", |p| store_in(p, |p| p.write("db/g.db.lock", ""), "db/g.db")),
+    ("a new store", |p| store_at(p, |_| {}, "db/g.db")),
+    ("an existing store", |p| store_at(p, |p| p.write("db/g.db", database()), "db/g.db")),
+    ("a store in a new folder", |p| store_at(p, |_| {}, "db/a/b/g.db")),
+    ("an empty file as a store", |p| store_at(p, |p| p.write("db/g.db", ""), "db/g.db")),
+    ("a name that SQLite could take for a URI", |p| store_at(p, |_| {}, "db/file:g?mode=ro#%41")),
+    ("a stale lock", |p| store_at(p, |p| p.write("db/g.db.lock", ""), "db/g.db")),
     ("a stale socket", |p| {
         let bind = |p: &Place| UnixListener::bind(p.folder.join("db/g.db.sock")).expect("a socket");
-        store_in(p, |p| drop(bind(p)), "db/g.db")
+        store_at(p, |p| drop(bind(p)), "db/g.db")
     }),
     ("a link to a store elsewhere", |p| {
         fs::create_dir(p.folder.join("far")).expect("a folder");
         p.write("far/g.db", database());
         p.give_to_user("far");
-        store_in(p, |p| p.link("../far/g.db", "db/g.db"), "db/g.db")
+        store_at(p, |p| p.link("../far/g.db", "db/g.db"), "db/g.db")
     }),
-    ("a link to a new store", |p| store_in(p, |p| p.link("new.db", "db/g.db"), "db/g.db")),
-    ("a link to itself", |p| store_in(p, |p| p.link("g.db", "db/g.db"), "db/g.db")),
+    ("a link to a new store", |p| store_at(p, |p| p.link("new.db", "db/g.db"), "db/g.db")),
+    ("a link to itself", |p| store_at(p, |p| p.link("g.db", "db/g.db"), "db/g.db")),
     ("a file that is no database", |p| {
-        store_in(p, |p| p.write("db/g.db", "no database".repeat(99)), "db/g.db")
+        store_at(p, |p| p.write("db/g.db", "no database".repeat(99)), "db/g.db")
     }),
     ("a database of another program", |p| {
         let make = |p: &Place| {
             let other = rusqlite::Connection::open(p.folder.join("db/g.db")).expect("a database");
             other.execute_batch("CREATE TABLE t (c)").expect("a table");
         };
-        store_in(p, make, "db/g.db")
+        store_at(p, make, "db/g.db")
     }),
     ("a newer database", |p| {
         let make = |p: &Place| {
@@ -169,27 +169,27 @@ const STORES: &[State] = &[
             let newer = rusqlite::Connection::open(p.folder.join("db/g.db")).expect("a database");
             newer.pragma_update(None, "user_version", 99).expect("a version");
         };
-        store_in(p, make, "db/g.db")
+        store_at(p, make, "db/g.db")
     }),
-    ("a folder as a store", |p| store_in(p, |_| {}, "db")),
-    ("a pipe as a store", |p| store_in(p, |p| p.pipe("db/g.db"), "db/g.db")),
+    ("a folder as a store", |p| store_at(p, |_| {}, "db")),
+    ("a pipe as a store", |p| store_at(p, |p| p.pipe("db/g.db"), "db/g.db")),
     ("a folder as a lock", |p| {
-        store_in(p, |p| fs::create_dir(p.folder.join("db/g.db.lock")).expect("a folder"), "db/g.db")
+        store_at(p, |p| fs::create_dir(p.folder.join("db/g.db.lock")).expect("a folder"), "db/g.db")
     }),
-    ("a pipe as a lock", |p| store_in(p, |p| p.pipe("db/g.db.lock"), "db/g.db")),
-    ("a file as a socket", |p| store_in(p, |p| p.write("db/g.db.sock", "mine"), "db/g.db")),
-    ("a store in a file", |p| store_in(p, |p| p.write("db/f", ""), "db/f/g.db")),
+    ("a pipe as a lock", |p| store_at(p, |p| p.pipe("db/g.db.lock"), "db/g.db")),
+    ("a file as a socket", |p| store_at(p, |p| p.write("db/g.db.sock", "mine"), "db/g.db")),
+    ("a store in a file", |p| store_at(p, |p| p.write("db/f", ""), "db/f/g.db")),
     ("a store in /proc", |_| vec!["--store".into(), "embedded:/proc/no/g.db".into()]),
     ("a store whose socket's name is too long", |p| {
-        store_in(p, |_| {}, &format!("db/{}.db", "n".repeat(120)))
+        store_at(p, |_| {}, &format!("db/{}.db", "n".repeat(120)))
     }),
     ("a store that belongs to root", |p| {
-        let words = store_in(p, |p| p.write("db/g.db", database()), "db/g.db");
+        let words = store_at(p, |p| p.write("db/g.db", database()), "db/g.db");
         give_to_root(p, "db/g.db");
         words
     }),
     ("a lock that belongs to root", |p| {
-        let words = store_in(p, |p| p.write("db/g.db.lock", ""), "db/g.db");
+        let words = store_at(p, |p| p.write("db/g.db.lock", ""), "db/g.db");
         give_to_root(p, "db/g.db.lock");
         words
     }),
@@ -242,8 +242,8 @@ const TEMPLATES: &[State] = &[
     }),
     ("a misspelt template", |p| templates_of(p, "templates/guestbok/index.html", b"")),
     ("a template in the wrong folder", |p| templates_of(p, "templates/index.html", b"")),
-    ("a template without its gap", |p| templates_of(p, "templates/error.html", b"$STATUS$")),
-    ("a gap that nothing fills", |p| {
+    ("a missing placeholder", |p| templates_of(p, "templates/error.html", b"$STATUS$")),
+    ("a placeholder that nothing fills", |p| {
         templates_of(p, "templates/error.html", b"$STATUS$ $REASON$ $EXPLANATION$ $VISITORS$")
     }),
     ("a template that is no text", |p| templates_of(p, "templates/error.html", b"\xff")),
@@ -311,8 +311,8 @@ impl Situation {
         format!("{}{user}: {}", self.arch, states.collect::<Vec<_>>().join(", "))
     }
 
-    /// Creates the situation: the shell script that starts the program, and its arguments, the last
-    /// of which are `--port` and the port.
+    /// Creates the situation; returns the shell script that starts the program, and the program's
+    /// arguments, which end with `--port` and the port.
     fn create(&self, place: &Place) -> (String, Vec<String>) {
         let mut words: Vec<_> =
             PARTS.iter().zip(self.states).map(|(part, state)| part[state].1(place)).collect();
@@ -358,19 +358,19 @@ fn compare(situation: &Situation) {
     let (options, port) = words.split_at(words.len() - 2);
     check.args([&port[1]]).args(options).stdin(Stdio::null());
     let checked = check.output().expect("the program can be run");
-    let said = String::from_utf8_lossy(&checked.stderr).into_owned();
-    assert_eq!(snapshot(place.folder.path()), before, "a check changes no file: {said}");
+    let stderr = String::from_utf8_lossy(&checked.stderr).into_owned();
+    assert_eq!(snapshot(place.folder.path()), before, "a check changes no file: {stderr}");
 
     let words: Vec<_> = words.iter().map(String::as_str).collect();
     let words = (&*situation.arch, "", &words[..]);
     match Server::try_start_in_shell(&script, Stdio::null(), words) {
         Err((status, refusal)) => {
-            assert_eq!((status.code(), refusal), (checked.status.code(), said));
+            assert_eq!((status.code(), refusal), (checked.status.code(), stderr));
             assert_eq!(status.code(), Some(1));
         }
         Ok(mut server) => {
-            assert_eq!(checked.status.code(), Some(0), "it starts, but the check said: {said}");
-            assert!(said.contains("not tried"), "{said}");
+            assert_eq!(checked.status.code(), Some(0), "unlike the start: {stderr}");
+            assert!(stderr.contains("not tried"), "{stderr}");
             for target in ["/hello.txt", "/guestbook"] {
                 let mut client = Client::connect(server.port);
                 client.send(last_request(target));

@@ -20,7 +20,7 @@ fn sqlite3(file: &Path, statement: &str) -> String {
 
 const REMARKS: &str = "SELECT item FROM items WHERE list = 'guestbook_remarks' ORDER BY place";
 
-/// A copy of the database file alone, as `cp guestbook.db elsewhere` makes it.
+/// A copy of the database file alone, like one that `cp guestbook.db elsewhere` makes.
 fn copy(store: &Store, to: &TempDir) -> std::path::PathBuf {
     let copy = to.join("copy.db");
     fs::copy(file(store), &copy).expect("a file that can be copied");

@@ -1,4 +1,4 @@
-//! Children of the supervisor that it has not started: those of the shell that executed the server,
+//! Children that the supervisor has not started: children of the shell that executed the server,
 //! and orphans that the first process of a container adopts.
 
 use std::process::Stdio;
@@ -9,7 +9,7 @@ use crate::support::cases::test;
 use crate::support::process::Process;
 use crate::support::{Server, Store, wait_until};
 
-/// Those of these processes that run `sleep 3600`.
+/// The processes among these that run `sleep 3600`.
 fn sleepers(processes: &[Process]) -> Vec<Process> {
     let sleeps = |process: &Process| process.command_line() == b"sleep\x003600\0";
     processes.iter().copied().filter(sleeps).collect()

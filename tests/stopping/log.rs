@@ -37,7 +37,7 @@ const FORGERIES: &[&str] = &[
     "\"},{\"status\":200}\r\n\r\n",
 ];
 
-/// Sends each request on a connection of its own: the status and the body's length of each answer.
+/// Sends each request on a connection of its own; returns each answer's status and body length.
 fn ask(server: &Server, requests: &[String]) -> Vec<(u16, u64)> {
     let answers = requests.iter().map(|text| {
         let mut client = server.client();
@@ -49,7 +49,7 @@ fn ask(server: &Server, requests: &[String]) -> Vec<(u16, u64)> {
     answers.collect()
 }
 
-/// The lines of a log, once it has this many.
+/// Waits until a log has this many lines, and returns them.
 #[track_caller]
 fn lines(log: impl Fn() -> String, count: usize) -> Vec<String> {
     wait_until("a line for each request", || log().matches('\n').count() >= count);
@@ -261,9 +261,9 @@ fn lines_lost_to_a_full_disk_are_counted_and_reported_once(arch: &str) {
     }
     server.supervisor().signal(Signal::INT);
     assert_eq!(server.wait().code(), Some(0));
-    let said = server.errors();
-    assert_eq!(said.matches("can't write to the log: No space left").count(), 1, "{said}");
-    assert!(said.contains("log        300 lines lost"), "{said}");
+    let stderr = server.errors();
+    assert_eq!(stderr.matches("can't write to the log: No space left").count(), 1, "{stderr}");
+    assert!(stderr.contains("log        300 lines lost"), "{stderr}");
 }
 
 test!(Architecture, lines_are_written_before_a_worker_waits);

@@ -15,12 +15,12 @@ use crate::support::{
     Client, ONE_AT_A_TIME, Server, Store, TempDir, for_each_architecture, pattern, wait_until,
 };
 
-/// A timeout in seconds that is longer than any test waits: a server that ends in a test did not
-/// wait for it.
+/// A timeout in seconds that is longer than any test waits: a server that ends in a test has not
+/// waited for this timeout.
 const FOR_EVER: &str = "3600";
 
-/// A root with a file that is longer than the buffers of the kernel.
-fn endless() -> (TempDir, String) {
+/// A root with a file that is longer than the buffers of the kernel, and the root's path.
+fn root_with_endless_file() -> (TempDir, String) {
     let root = TempDir::new();
     let file = File::create(root.join("endless.bin")).expect("a file");
     file.set_len(256 * 1024 * 1024).expect("a sparse file");
@@ -29,7 +29,7 @@ fn endless() -> (TempDir, String) {
 }
 
 /// A client that has requested that file and reads only its first bytes.
-fn stuck(server: &Server) -> Client {
+fn stuck_client(server: &Server) -> Client {
     let mut client = Client::with_small_buffer(server.port);
     client.send(request("GET", "/endless.bin"));
     assert!(client.read_some(1000).expect("the first bytes") > 0);
@@ -100,30 +100,30 @@ fn sigterm_ends_a_server_without_clients(arch: &str) {
 
 test!(Architecture, after_the_grace_time_the_remaining_clients_are_closed);
 fn after_the_grace_time_the_remaining_clients_are_closed(arch: &str) {
-    let (_root, folder) = endless();
+    let (_root, folder) = root_with_endless_file();
     let store = Store::embedded();
     let words = ["--root", &folder, "--grace", "0.3", "--send-timeout", FOR_EVER];
     let mut server = Server::start(arch, &store.url(), &words);
-    let mut client = stuck(&server);
+    let mut client = stuck_client(&server);
     assert_eq!(server.stop().code(), Some(0));
     client.read_until_closed();
 }
 
 test!(Architecture, sigint_ends_a_server_at_once_with_a_summary);
 fn sigint_ends_a_server_at_once_with_a_summary(arch: &str) {
-    let (_root, folder) = endless();
+    let (_root, folder) = root_with_endless_file();
     let store = Store::embedded();
     let words = ["--root", &folder, "--grace", FOR_EVER, "--send-timeout", FOR_EVER];
     let mut server = Server::start(arch, &store.url(), &words);
     for _ in 0..3 {
         assert_eq!(server.client().get("/guestbook").status, 200);
     }
-    let _client = stuck(&server);
+    let _client = stuck_client(&server);
     server.supervisor().signal(Signal::INT);
     assert_eq!(server.wait().code(), Some(0));
     server.await_nothing_left();
-    let said = server.errors();
-    let (_, account) = said.split_once("Ctrl-C stops it\n").expect("how to stop it");
+    let stderr = server.errors();
+    let (_, account) = stderr.split_once("Ctrl-C stops it\n").expect("how to stop it");
     let requests = format!("zerohttpd: {arch}: 3 requests served");
     assert!(account.contains(&requests), "{account}");
     for part in ["CPU time", " s user, ", " s system", "memory", " MiB"] {
@@ -133,12 +133,12 @@ fn sigint_ends_a_server_at_once_with_a_summary(arch: &str) {
 
 test!(Architecture, a_second_signal_ends_a_server_at_once);
 fn a_second_signal_ends_a_server_at_once(arch: &str) {
-    let (_root, folder) = endless();
+    let (_root, folder) = root_with_endless_file();
     for second in [Signal::TERM, Signal::INT] {
         let store = Store::embedded();
         let words = ["--root", &folder, "--grace", FOR_EVER, "--send-timeout", FOR_EVER];
         let mut server = Server::start(arch, &store.url(), &words);
-        let mut client = stuck(&server);
+        let mut client = stuck_client(&server);
         let processes = server.processes().len();
         server.supervisor().signal(Signal::TERM);
         // A second SIGTERM would be merged with the first while that is pending.
@@ -178,25 +178,25 @@ fn only_the_supervisor_obeys_sigint(arch: &str) {
     server.await_nothing_left();
 }
 
-/// A terminal: the master end, and the end that programs have as their terminal.
+/// A pseudoterminal: its master, and its slave, which programs have as their terminal.
 fn terminal() -> (OwnedFd, OwnedFd) {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-    let screen = openpt(flags).expect("a terminal");
-    grantpt(&screen).and_then(|()| unlockpt(&screen)).expect("a terminal of ours");
-    let name = ptsname(&screen, []).expect("its name");
+    let master = openpt(flags).expect("a terminal");
+    grantpt(&master).and_then(|()| unlockpt(&master)).expect("a terminal of ours");
+    let name = ptsname(&master, []).expect("its name");
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let inside = rustix::fs::open(&name, flags, Mode::empty()).expect("its other end");
-    (screen, inside)
+    let slave = rustix::fs::open(&name, flags, Mode::empty()).expect("its other end");
+    (master, slave)
 }
 
 test!(Architecture, a_server_stops_when_its_terminal_is_closed);
 fn a_server_stops_when_its_terminal_is_closed(arch: &str) {
-    let (store, (screen, inside)) = (Store::embedded(), terminal());
+    let (store, (master, slave)) = (Store::embedded(), terminal());
     let words = (arch, &*store.url(), &[][..]);
-    let mut server = Server::start_in_shell(r#"exec setsid -c "$0" "$@""#, inside, words);
+    let mut server = Server::start_in_shell(r#"exec setsid -c "$0" "$@""#, slave, words);
     server.supervisor().signal(Signal::HUP);
     wait_until("a message about the reload", || server.errors().contains("opened anew"));
-    drop(screen);
+    drop(master);
     assert_eq!(server.wait().code(), Some(0));
     server.await_nothing_left();
 }
@@ -204,16 +204,16 @@ fn a_server_stops_when_its_terminal_is_closed(arch: &str) {
 test!(Architecture, a_server_started_with_sighup_ignored_goes_on_when_its_terminal_is_closed);
 /// nohup(1) starts programs in this way.
 fn a_server_started_with_sighup_ignored_goes_on_when_its_terminal_is_closed(arch: &str) {
-    let (store, (screen, inside)) = (Store::embedded(), terminal());
+    let (store, (master, slave)) = (Store::embedded(), terminal());
     let words = (arch, &*store.url(), &[][..]);
     let script = r#"trap "" HUP; exec setsid -c "$0" "$@""#;
-    let mut server = Server::start_in_shell(script, inside, words);
-    drop(screen);
-    // The kernel has sent SIGHUP once the process has no controlling terminal.
+    let mut server = Server::start_in_shell(script, slave, words);
+    drop(master);
+    // When the process has no controlling terminal any more, the kernel has already sent SIGHUP.
     let stat = || std::fs::read_to_string(format!("/proc/{}/stat", server.supervisor().0));
-    let terminal = || Some(stat().ok()?.rsplit_once(") ")?.1.split(' ').nth(4)? == "0");
-    wait_until("the end of a terminal", || terminal() == Some(true));
-    // A later SIGHUP is a reload. It is repeated, as it is merged with one that is still pending.
+    let has_no_terminal = || Some(stat().ok()?.rsplit_once(") ")?.1.split(' ').nth(4)? == "0");
+    wait_until("the end of a terminal", || has_no_terminal() == Some(true));
+    // A later SIGHUP is a reload. It is repeated: one that comes while another is pending is lost.
     wait_until("a message about a reload", || {
         server.supervisor().signal(Signal::HUP);
         server.errors().contains("opened anew")

@@ -13,12 +13,12 @@ use crate::support::{Redis, Server, Store, TempDir, architectures, strace, wait_
 /// Checks that the exit status is 1, and that standard error is one line that contains all parts.
 #[track_caller]
 fn assert_says(ended: &(std::process::ExitStatus, String), parts: &[&str]) {
-    let (status, said) = ended;
-    assert_eq!(status.code(), Some(1), "{said}");
-    assert_eq!(said.lines().count(), 1, "not one line: {said:?}");
-    assert!(said.starts_with("zerohttpd: "), "{said}");
+    let (status, stderr) = ended;
+    assert_eq!(status.code(), Some(1), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "not one line: {stderr:?}");
+    assert!(stderr.starts_with("zerohttpd: "), "{stderr}");
     for part in parts {
-        assert!(said.contains(part), "no {part:?} in {said:?}");
+        assert!(stderr.contains(part), "no {part:?} in {stderr:?}");
     }
 }
 
@@ -53,7 +53,7 @@ test!(Architecture, a_template_without_its_placeholder_is_named_in_the_error);
 fn a_template_without_its_placeholder_is_named_in_the_error(arch: &str) {
     let (store, templates) = (Store::embedded(), TempDir::new());
     std::fs::create_dir(templates.join("guestbook")).expect("a folder");
-    templates.write("guestbook/index.html", "no gap at all");
+    templates.write("guestbook/index.html", "no placeholder at all");
     let folder = templates.path().display().to_string();
     let ended = Server::failed_start(arch, &store.url(), &["--templates", &folder]);
     assert_says(&ended, &["guestbook/index.html", &folder]);
@@ -96,11 +96,11 @@ fn invalid_arguments_are_named_in_the_error_and_no_server_starts() {
         for words in lines {
             let ended = run(&words);
             assert_eq!(ended.status.code(), Some(2), "{words:?}: {ended:?}");
-            let said = String::from_utf8_lossy(&ended.stderr).into_owned();
-            assert!(said.starts_with("error: "), "{words:?}: {said}");
+            let stderr = String::from_utf8_lossy(&ended.stderr).into_owned();
+            assert!(stderr.starts_with("error: "), "{words:?}: {stderr}");
             // The message contains the value, or the option that is unknown.
             let culprits = words.iter().rev().take(2);
-            assert!(culprits.into_iter().any(|word| said.contains(word)), "{words:?}: {said}");
+            assert!(culprits.into_iter().any(|word| stderr.contains(word)), "{words:?}: {stderr}");
         }
     }
 }
@@ -109,9 +109,9 @@ test!(Once, the_error_for_an_unknown_architecture_lists_those_that_exist);
 fn the_error_for_an_unknown_architecture_lists_those_that_exist() {
     let ended = run(&["quantum", "0"]);
     assert_eq!(ended.status.code(), Some(2));
-    let said = String::from_utf8_lossy(&ended.stderr);
+    let stderr = String::from_utf8_lossy(&ended.stderr);
     for name in architectures().iter().map(String::as_str).chain(["quantum"]) {
-        assert!(said.contains(name), "no {name} in {said}");
+        assert!(stderr.contains(name), "no {name} in {stderr}");
     }
 }
 
@@ -130,7 +130,7 @@ fn the_options_backlog_version_and_help_work() {
 }
 
 test!(Architecture, a_server_with_several_processes_does_not_share_the_port_of_another_server);
-/// Its sockets, which have SO_REUSEPORT, could share the port with those of the older server.
+/// The newer server's sockets have SO_REUSEPORT, and could share the port with the older server's.
 fn a_server_with_several_processes_does_not_share_the_port_of_another_server(arch: &str) {
     if !takes_workers(arch) {
         return;
@@ -180,8 +180,8 @@ fn two_servers_that_start_at_once_do_not_share_a_port(arch: &str) {
 }
 
 test!(Architecture, a_server_starts_and_stops_in_its_own_namespace);
-/// In a PID namespace, as in a container, the supervisor's parent and session leader have no
-/// number.
+/// In a PID namespace, as in a container, the supervisor's parent and session leader are outside of
+/// it: getppid(2) and getsid(2) return 0.
 fn a_server_starts_and_stops_in_its_own_namespace(arch: &str) {
     let user = if rustix::process::geteuid().is_root() { "" } else { "--user --map-root-user" };
     let script = format!(r#"exec unshare {user} --pid --fork "$0" "$@""#);

@@ -10,7 +10,7 @@ use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 use super::filter::{BY_COMPONENTS, BY_OPENAT2, deny_openat2};
 use super::{Kind, architectures, panic_message};
 
-/// Tests that run at the same time, unless the command line says otherwise. They mostly wait for
+/// How many tests run at once, unless the command line says otherwise. They mostly wait for
 /// processes; with more of them, some time out on two cores.
 const TESTS_AT_ONCE: usize = 8;
 
@@ -21,7 +21,7 @@ pub(crate) struct Test {
     pub(crate) body: Body,
 }
 
-/// The function of a test, and for what it is repeated.
+/// The function of a test, and what the test is repeated for.
 #[derive(Clone, Copy)]
 pub(crate) enum Body {
     Once(fn()),
@@ -53,7 +53,7 @@ macro_rules! test {
 }
 pub(crate) use test;
 
-/// Runs the registered tests and these trials, as far as the command line selects them.
+/// Runs those of the registered tests and of these trials that the command line selects.
 pub(crate) fn run(trials: Vec<Trial>) -> Conclusion {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(TESTS_AT_ONCE);
@@ -63,7 +63,7 @@ pub(crate) fn run(trials: Vec<Trial>) -> Conclusion {
     libtest_mimic::run(&arguments, all)
 }
 
-/// A trial in a new thread, named like the trial: a test can restrict its thread for good.
+/// A trial in a new thread of the same name, because a test can restrict its thread for good.
 pub(crate) fn trial(name: String, body: impl FnOnce() + Send + 'static) -> Trial {
     let thread_name = name.clone();
     Trial::test(name, move || {

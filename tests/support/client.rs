@@ -20,9 +20,9 @@ pub(crate) struct Client {
 /// How a client leaves.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Leave {
-    /// It closes its socket: FIN.
+    /// Closes its socket: FIN.
     Fin,
-    /// It resets the connection: RST.
+    /// Resets the connection: RST.
     Reset,
 }
 
@@ -32,14 +32,14 @@ impl Client {
         Client::try_connect((Ipv4Addr::LOCALHOST, port).into()).expect("a server that accepts")
     }
 
-    /// A client with a small receive buffer, so that a server soon has to wait if it reads slowly.
+    /// A client with a small receive buffer: if it reads slowly, the server soon has to wait.
     #[track_caller]
     pub(crate) fn with_small_buffer(port: u16) -> Client {
         let address = (Ipv4Addr::LOCALHOST, port).into();
         Client::with_buffer(address, Some(4096)).expect("a server that accepts")
     }
 
-    /// A client of a server that may not be there.
+    /// Connects to a server that may not be there.
     pub(crate) fn try_connect(address: SocketAddr) -> io::Result<Client> {
         Client::with_buffer(address, None)
     }
@@ -83,7 +83,7 @@ impl Client {
         read
     }
 
-    /// Reads an answer, in response to a HEAD or not; the error says why there is no complete one.
+    /// Reads an answer, to a HEAD or to another method; the error says why it is not complete.
     pub(crate) fn try_answer(&mut self, to_head: bool) -> Result<Answer, String> {
         loop {
             if let Some((answer, used)) = read_answer(&self.input, to_head)? {
@@ -91,7 +91,7 @@ impl Client {
                 return Ok(answer);
             }
             match self.read_some(64 * 1024) {
-                Ok(0) => return Err(format!("it ended after {:?}", show(&self.input))),
+                Ok(0) => return Err(format!("the connection ended after {:?}", show(&self.input))),
                 Ok(_) => {}
                 Err(e) => return Err(format!("{e} after {:?}", show(&self.input))),
             }
@@ -124,7 +124,7 @@ impl Client {
         self.answer()
     }
 
-    /// Visits the guestbook: the visitor's number.
+    /// Visits the guestbook, and returns the visitor's number.
     #[track_caller]
     pub(crate) fn visit(&mut self) -> u64 {
         let answer = self.get("/guestbook");

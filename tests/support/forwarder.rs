@@ -44,8 +44,8 @@ fn copy_both_ways(client: TcpStream, store: UnixStream) {
     });
 }
 
-/// A port in front of several Unix sockets, one of which is current, as a proxy in front of a pair
-/// of stores. New connections are forwarded to the current socket; earlier ones stay as they are.
+/// A port in front of several Unix sockets, one of which is current, like a proxy in front of a
+/// pair of stores. New connections are forwarded to the current socket; earlier ones stay.
 pub(crate) struct Switch {
     pub(crate) port: u16,
     target: Arc<Mutex<PathBuf>>,

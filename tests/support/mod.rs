@@ -3,7 +3,7 @@
 //!
 //! All processes that a test starts end with the test, even if it fails: see [`server::Server`].
 
-// Each test program uses a part of this.
+// Each test program uses only a part of this module.
 #![allow(dead_code, unused_imports)]
 
 pub(crate) mod cases;
@@ -33,7 +33,7 @@ pub(crate) use redis::Redis;
 pub(crate) use server::Server;
 pub(crate) use store::{Kind, Store};
 
-/// When a wait has failed: on a busy machine, too, everything that works takes less.
+/// How long a wait may take. Everything that works takes less, even on a busy machine.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(40);
 
 /// The pause between two checks of a condition.
@@ -42,14 +42,14 @@ const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// The architecture that serves one client at a time, which some tests leave out.
 pub(crate) const ONE_AT_A_TIME: &str = "iterative";
 
-/// Checks a condition until it holds. After [`TIMEOUT`] it panics and says `what` was awaited.
+/// Checks a condition until it holds; panics with `what`, its description, after [`TIMEOUT`].
 #[track_caller]
 pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     wait_for(what, || condition().then_some(()));
 }
 
-/// Calls `look` until it finds something, and returns that. After [`TIMEOUT`] it panics and says
-/// `what` was awaited. The tests sleep only here.
+/// Calls `look` until it finds something, and returns that; panics with `what`, its description,
+/// after [`TIMEOUT`]. The tests sleep only here.
 #[track_caller]
 pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let give_up = Instant::now() + TIMEOUT;
@@ -85,7 +85,7 @@ pub(crate) fn ways_to_accept(arch: &str) -> Vec<&'static str> {
 
 /// Whether an architecture accepts an option with this value.
 fn accepts_option(arch: &str, [option, value]: [&str; 2]) -> bool {
-    // If it does not, the exit status is 2, else 1, as there is no folder of this name.
+    // If not, the exit status is 2; otherwise it is 1, because there is no folder of this name.
     let words = [arch, "0", option, value, "--root", "/nowhere", "--store", "redis://[::1]:1"];
     server::run(&words).status.code() == Some(1)
 }
@@ -186,8 +186,8 @@ impl Drop for TempDir {
     }
 }
 
-/// Pseudo-random bytes, always the same ones. A part that is missing or sent twice is noticed, as
-/// no two parts are equal.
+/// Pseudo-random bytes, always the same ones. A part that is missing or sent twice is noticed,
+/// because no two parts are equal.
 pub(crate) fn pattern(len: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let words = std::iter::repeat_with(|| {

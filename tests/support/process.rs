@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// A process by its number. It can have ended: then what is asked of it is empty, 0 or false.
+/// A process by its number. If it has ended, its values are empty, 0 or false.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Process(pub(crate) u32);
 
@@ -85,7 +85,7 @@ impl Process {
 
     /// The pipes that it can write to, as `pipe:[1234]`. A server's log is a file in these tests.
     pub(crate) fn writable_pipes(self) -> Vec<String> {
-        let is_written = |number: &u64| {
+        let is_writable = |number: &u64| {
             let info = fs::read_to_string(self.file(&format!("fdinfo/{number}")));
             let flags = info.ok().and_then(|info| {
                 let flags = info.lines().find_map(|line| line.strip_prefix("flags:"))?;
@@ -93,7 +93,7 @@ impl Process {
             });
             flags.is_some_and(|flags| flags & 3 != 0)
         };
-        let numbers = self.descriptor_numbers().into_iter().filter(is_written);
+        let numbers = self.descriptor_numbers().into_iter().filter(is_writable);
         let targets = numbers.filter_map(|n| fs::read_link(self.file(&format!("fd/{n}"))).ok());
         let targets = targets.map(|target| target.to_string_lossy().into_owned());
         targets.filter(|target| target.starts_with("pipe:")).collect()
@@ -132,7 +132,7 @@ impl Process {
         living().into_iter().filter(|(_, parent)| *parent == self).map(|(child, _)| child).collect()
     }
 
-    /// The children that its main thread has made. Cheap: it does not read all of /proc.
+    /// The children that its main thread has created; cheap, since this does not read all of /proc.
     pub(crate) fn children_of_main_thread(self) -> Vec<Process> {
         let file = self.file(&format!("task/{}/children", self.0));
         let listed = fs::read_to_string(file).unwrap_or_default();
@@ -206,8 +206,8 @@ pub(crate) fn client_sockets(port: u16) -> HashSet<String> {
     let table = fs::read_to_string("/proc/net/tcp").expect("/proc/net/tcp");
     let here = format!(":{port:04X}");
     let rows = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let ours = rows.filter(|row| row[1].ends_with(&here) && row[3] != LISTENING);
-    ours.map(|row| format!("socket:[{}]", row[9])).collect()
+    let rows = rows.filter(|row| row[1].ends_with(&here) && row[3] != LISTENING);
+    rows.map(|row| format!("socket:[{}]", row[9])).collect()
 }
 
 /// The server's end of a client's connection: the fields of its line in /proc/net/tcp.

@@ -21,7 +21,7 @@ pub(crate) fn program(words: &[&str]) -> Command {
 pub(crate) fn command(file: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(file);
     command.stdin(Stdio::null());
-    // They would configure the developer's own server.
+    // These variables would configure the developer's own server.
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("ZEROHTTPD_") {
             command.env_remove(name);
@@ -30,7 +30,7 @@ pub(crate) fn command(file: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// A shell script that executes the program: it is `"$0"`, and its arguments are `"$@"`.
+/// A shell script in which `"$0"` is the program, and `"$@"` are the program's arguments.
 pub(crate) fn shell(script: &str, stdin: impl Into<Stdio>) -> Command {
     let mut shell = command("/bin/sh");
     shell.args(["-c", script, PROGRAM]).stdin(stdin);
@@ -52,8 +52,8 @@ pub(crate) fn activated(socket: OwnedFd, notify: Option<&Path>) -> Command {
 }
 
 /// The program with two listening sockets, the second of them for the admin. Only bash can
-/// duplicate a descriptor whose number has more than one digit. The admin's comes first, since its
-/// number can be 3.
+/// duplicate a descriptor whose number has more than one digit. The admin's socket is duplicated
+/// first, since its number can be 3.
 pub(crate) fn activated_with_admin(socket: OwnedFd, admin: &OwnedFd) -> Command {
     fcntl_setfd(admin, FdFlags::empty()).expect("a socket");
     let mut command = command("/bin/bash");

@@ -29,17 +29,17 @@ impl Server {
         Server::start(arch, store, &[extra, workers].concat())
     }
 
-    /// Waits until a [small](Server::start_small) server has created its pool and has no client:
-    /// the resources that it then has.
+    /// Waits until a [small](Server::start_small) server has created its pool and has no client;
+    /// returns the resources that it then has.
     #[track_caller]
     pub(crate) fn await_idle(&self) -> Resources {
-        let said = self.errors();
+        let stderr = self.errors();
         let few: usize = FEW.parse().expect("a number");
         // Threads of all processes: the supervisor, and a server with or without a pool; or the
         // supervisor and several servers.
-        let threads = if said.contains(&format!(", {FEW} workers:")) {
+        let threads = if stderr.contains(&format!(", {FEW} workers:")) {
             2 + few
-        } else if said.contains(&format!(", {FEW} processes:")) {
+        } else if stderr.contains(&format!(", {FEW} processes:")) {
             1 + few
         } else {
             2

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::architectures;
 
-/// The numbers of clients, each a row of the table: in all modes together, more than fit a screen.
+/// The numbers of clients. Each is a row of the table, and the rows of all modes together do not
+/// fit on a screen.
 const CLIENTS: [u32; 8] = [20, 50, 100, 500, 1000, 2000, 5000, 15_000];
 
 /// The name of the peer, which is too long for a column.

@@ -162,7 +162,7 @@ impl Draft {
     fn sending(&mut self) -> Result<&mut Round, String> {
         let rounds = &mut self.case.rounds;
         if rounds.last().is_some_and(|round| round.then_shut) {
-            return Err("a client that stopped sending sends".to_string());
+            return Err("a client sends after it has stopped sending".to_string());
         }
         if rounds.last().is_none_or(|round| !round.answers.is_empty()) {
             rounds.push(Round::default());
@@ -215,7 +215,7 @@ impl Draft {
     fn finish(self) -> Result<Case, String> {
         let mut case = self.case;
         if !self.ended || case.rounds.is_empty() {
-            return Err(format!("{}: a case says something and ends open or close", case.place));
+            return Err(format!("{}: a case sends and ends with open or close", case.place));
         }
         if case.end == End::Open {
             let rules = vec![Rule::BodyIs(b"hello\n".to_vec())];
@@ -317,7 +317,7 @@ impl Answer {
 }
 
 impl Round {
-    /// Reads as many answers as this round expects; none while they are incomplete.
+    /// Reads the answers that this round expects; none while they are incomplete.
     pub(crate) fn read<'b>(&self, received: &'b [u8]) -> Result<Option<Read<'b>>, String> {
         let mut rest = received;
         let mut answers = Vec::new();
@@ -336,10 +336,10 @@ impl Case {
     /// Checks that `received` is exactly what the round at that index expects; the error says why
     /// not.
     ///
-    /// Beside the rules of the script: each final answer has a `Date`, a 405 has an `Allow`, an
+    /// Besides the rules of the script: each final answer has a `Date`, a 405 has an `Allow`, an
     /// interim answer has no fields, and only the last answer of a connection that the server
-    /// closes has `Connection: close`. If the client stops sending, that field is optional there,
-    /// as the server can answer before it notices the end.
+    /// closes has `Connection: close`. If the client stops sending, that field is optional in the
+    /// last answer, because the server can answer before it notices the end.
     pub(crate) fn judge(&self, index: usize, received: &[u8]) -> Result<(), String> {
         let round = &self.rounds[index];
         let read = round.read(received)?;
@@ -349,12 +349,12 @@ impl Case {
         if !rest.is_empty() {
             return Err(format!("more than was expected: \"{}\"", rest.escape_ascii()));
         }
-        let final_round = index + 1 == self.rounds.len();
+        let is_final_round = index + 1 == self.rounds.len();
         for (at, (expected, answer)) in round.answers.iter().zip(&answers).enumerate() {
-            let last = final_round && at + 1 == answers.len() && self.end == End::Close;
-            let may_close = if last && round.then_shut { None } else { Some(last) };
+            let is_last = is_final_round && at + 1 == answers.len() && self.end == End::Close;
+            let closing = if is_last && round.then_shut { None } else { Some(is_last) };
             expected
-                .check(answer, may_close)
+                .check(answer, closing)
                 .map_err(|why| format!("answer {} of round {}: {why}", at + 1, index + 1))?;
         }
         Ok(())
@@ -379,8 +379,8 @@ impl Expected {
             return Err("an interim answer with fields, or no Date, or a 405 without Allow".into());
         }
         self.rules.iter().try_for_each(|rule| {
-            let kept = rule.holds(answer)?;
-            if kept { Ok(()) } else { Err(format!("{rule:?} does not hold: {answer:?}")) }
+            let holds = rule.holds(answer)?;
+            if holds { Ok(()) } else { Err(format!("{rule:?} does not hold: {answer:?}")) }
         })
     }
 }

@@ -1,4 +1,4 @@
-//! A server: its supervisor, and all processes that this has started.
+//! A server: its supervisor, and all processes that the supervisor has started.
 
 use std::fs::{self, File};
 use std::os::fd::OwnedFd;
@@ -13,8 +13,8 @@ pub(crate) use super::program::{ACTIVATED, PROGRAM, program, run, takes_workers}
 use super::program::{activated, activated_with_admin, command, shell};
 use super::{Client, TempDir, package, site, wait_for, wait_until};
 
-/// An environment variable that all processes of a server have, with a value of this server's own.
-/// By it, orphans are found as well.
+/// An environment variable with one value in all processes of a server, orphans included, and
+/// another value for each server.
 const MARK: &str = "ZEROHTTPD_TEST";
 
 /// A server on a port of its own. Dropping it kills the supervisor, and fails the test if other
@@ -41,7 +41,7 @@ impl Server {
         Server::launch(command(file), arch, store, extra).await_start()
     }
 
-    /// Starts an architecture of which each process can have at most this many descriptors.
+    /// Starts an architecture whose processes can each have at most this many descriptors.
     #[track_caller]
     pub(crate) fn start_with_descriptor_limit(
         descriptors: usize,
@@ -81,8 +81,8 @@ impl Server {
         Server::launch(activated_with_admin(socket, &admin), arch, store, extra).await_start()
     }
 
-    /// Starts a server by a shell script and waits until the start has failed: the exit status, and
-    /// the standard error.
+    /// Starts a server by a shell script and waits until the start has failed; returns the exit
+    /// status and the standard error.
     #[track_caller]
     pub(crate) fn failed_start_in_shell(
         script: &str,
@@ -92,15 +92,15 @@ impl Server {
         Server::launch(shell(script, stdin), arch, store, extra).await_failed_start()
     }
 
-    /// Starts a server and waits until the start has failed: the exit status, and the standard
-    /// error.
+    /// Starts a server and waits until the start has failed; returns the exit status and the
+    /// standard error.
     #[track_caller]
     pub(crate) fn failed_start(arch: &str, store: &str, extra: &[&str]) -> (ExitStatus, String) {
         Server::launch(command(PROGRAM), arch, store, extra).await_failed_start()
     }
 
-    /// Starts a server by a shell script; if the start fails, the exit status and the standard
-    /// error.
+    /// Starts a server by a shell script; the error has the exit status and the standard error of a
+    /// start that failed.
     #[track_caller]
     pub(crate) fn try_start_in_shell(
         script: &str,
@@ -108,9 +108,9 @@ impl Server {
         (arch, store, extra): (&str, &str, &[&str]),
     ) -> Result<Server, (ExitStatus, String)> {
         let mut server = Server::launch(shell(script, stdin), arch, store, extra);
-        let announced = |server: &Server| announced_port(&server.errors());
-        wait_until("a start or an end", || server.has_ended() || announced(&server).is_some());
-        match announced(&server) {
+        let port_of = |server: &Server| announced_port(&server.errors());
+        wait_until("a start or an end", || server.has_ended() || port_of(&server).is_some());
+        match port_of(&server) {
             Some(port) => {
                 server.port = port;
                 Ok(server)
@@ -126,15 +126,15 @@ impl Server {
         (status, self.errors())
     }
 
-    /// Starts a server with this standard error; `said` returns what was written there so far.
+    /// Starts a server with this standard error; `read_stderr` returns what is there so far.
     #[track_caller]
     pub(crate) fn start_with_stderr(
         stderr: OwnedFd,
-        said: impl FnMut() -> String,
+        read_stderr: impl FnMut() -> String,
         (arch, store, extra): (&str, &str, &[&str]),
     ) -> Server {
         let mut server = Server::launch_with(command(PROGRAM), Some(stderr), (arch, store, extra));
-        server.port = server.await_port(said);
+        server.port = server.await_port(read_stderr);
         server
     }
 
@@ -184,11 +184,11 @@ impl Server {
     }
 
     #[track_caller]
-    fn await_port(&mut self, mut said: impl FnMut() -> String) -> u16 {
+    fn await_port(&mut self, mut read_stderr: impl FnMut() -> String) -> u16 {
         wait_for("a server that says where it listens", || {
-            let said = said();
-            assert!(!self.has_ended(), "it ended at once: {said}");
-            announced_port(&said)
+            let stderr = read_stderr();
+            assert!(!self.has_ended(), "it ended at once: {stderr}");
+            announced_port(&stderr)
         })
     }
 
@@ -223,8 +223,8 @@ impl Server {
     #[track_caller]
     pub(crate) fn admin_port(&self) -> u16 {
         wait_for("an admin's address", || {
-            let said = self.errors();
-            let (_, address) = said.rsplit_once("admin      http://")?;
+            let stderr = self.errors();
+            let (_, address) = stderr.rsplit_once("admin      http://")?;
             let (address, _) = address.split_once("/metrics\n")?;
             address.rsplit(':').next()?.parse().ok()
         })
@@ -314,13 +314,13 @@ impl Server {
 }
 
 /// The port in a server's banner, once the line is complete.
-fn announced_port(said: &str) -> Option<u16> {
-    let (_, rest) = said.split_once("http://")?;
+fn announced_port(banner: &str) -> Option<u16> {
+    let (_, rest) = banner.split_once("http://")?;
     let (address, _) = rest.split_once("/\n").or_else(|| rest.split_once("/ "))?;
     address.rsplit(':').next()?.parse().ok()
 }
 
-/// A file to which a process writes its output, as far as it is written.
+/// What a process has written so far to the file of its output.
 pub(crate) fn read(path: &Path) -> String {
     String::from_utf8_lossy(&fs::read(path).expect("a file for output")).into_owned()
 }

@@ -27,7 +27,7 @@ impl Store {
         }
     }
 
-    /// A store that loses nothing it has acknowledged when it is killed.
+    /// A store that, when killed, loses nothing that it has acknowledged.
     #[track_caller]
     pub(crate) fn durable(kind: Kind) -> Store {
         match kind {
@@ -75,7 +75,7 @@ impl Store {
     /// How many visitors it has counted.
     #[track_caller]
     pub(crate) fn visitor_count(&self) -> u64 {
-        let said = self.cli(&["get", "visitor_count"]);
-        said.parse().unwrap_or_else(|e| panic!("visitor_count is {said:?}: {e}"))
+        let count = self.cli(&["get", "visitor_count"]);
+        count.parse().unwrap_or_else(|e| panic!("visitor_count is {count:?}: {e}"))
     }
 }

@@ -1,4 +1,4 @@
-//! Has strace(1) make system calls of a running process fail.
+//! Makes system calls of running processes fail, by strace(1).
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -13,7 +13,7 @@ use super::{TempDir, wait_until};
 
 const MISSING: &str = "these tests need strace: install it (`apt-get install strace`)";
 
-/// System calls that fail until this is dropped.
+/// System calls that fail until this value is dropped.
 pub(crate) struct Injection {
     strace: Child,
     folder: TempDir,
@@ -30,8 +30,8 @@ pub(crate) fn is_allowed() -> bool {
             ErrorKind::NotFound => panic!("{MISSING}"),
             _ => panic!("strace: {e}"),
         });
-        let said = String::from_utf8_lossy(&output.stderr);
-        let is_forbidden = said.contains("ptrace") && said.contains("not permitted");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let is_forbidden = stderr.contains("ptrace") && stderr.contains("not permitted");
         assert!(output.status.success() || is_forbidden, "strace true: {output:?}");
         if is_forbidden {
             println!("skipped: ptrace is not allowed here");
@@ -52,7 +52,7 @@ impl Injection {
         recorded: &str,
     ) -> Injection {
         let folder = TempDir::new();
-        let said = File::create(folder.join("said")).expect("a file for output");
+        let stderr = File::create(folder.join("stderr")).expect("a file for output");
         let comma = if recorded.is_empty() { "" } else { "," };
         let mut command = Command::new("strace");
         command.args(["-f", "-q", "-e", "signal=none", "-o"]).arg(folder.join("calls"));
@@ -61,14 +61,14 @@ impl Injection {
         for process in processes {
             command.args(["-p", &process.0.to_string()]);
         }
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
         let strace = command.spawn().expect("strace");
         let injection = Injection { strace, folder };
         wait_until("processes that are traced", || processes.iter().all(|it| it.is_traced()));
         injection
     }
 
-    /// The calls so far, failed and recorded ones, a line each that begins with the thread's
+    /// The failed and the recorded calls so far, one per line, which begins with the thread's
     /// number.
     pub(crate) fn calls(&self) -> Vec<String> {
         let text = read(&self.folder.join("calls"));
@@ -91,7 +91,7 @@ pub(crate) fn is_injected(call: &str) -> bool {
 impl Drop for Injection {
     fn drop(&mut self) {
         // If strace detaches while it makes a call fail, the call returns ENOSYS, which a kernel
-        // never returns for it. So it is ended between calls.
+        // never returns for that call. So strace is ended between calls.
         let mut before = None;
         wait_until("a pause between calls", || {
             let now = fs::metadata(self.folder.join("calls")).map_or(0, |calls| calls.len());

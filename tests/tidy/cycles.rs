@@ -1,5 +1,5 @@
 //! Modules must not use each other in a cycle, so that each can be understood from those that it
-//! uses. The same holds for rooms, the modules directly beneath a crate's root.
+//! uses. The same holds for top-level modules, those directly beneath a crate's root.
 
 use crate::modules::{CRATES, Graph};
 use crate::sources::assert_none;
@@ -11,9 +11,9 @@ fn modules_form_no_cycle() {
 }
 
 #[test]
-fn rooms_form_no_cycle() {
-    let graphs = CRATES.map(|folder| (folder, Graph::read(folder).rooms()));
-    assert_none("rooms that use each other", cycles(&graphs));
+fn top_level_modules_form_no_cycle() {
+    let graphs = CRATES.map(|folder| (folder, Graph::read(folder).top_level()));
+    assert_none("top-level modules that use each other", cycles(&graphs));
 }
 
 fn cycles(graphs: &[(&str, Graph)]) -> Vec<String> {

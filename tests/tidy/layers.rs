@@ -18,9 +18,9 @@ const HEADINGS: [&str; 7] = [
 ];
 
 fn has_word(line: &str, word: &str) -> bool {
-    let in_name = |c: char| c.is_alphanumeric() || c == '_';
+    let is_in_name = |c: char| c.is_alphanumeric() || c == '_';
     line.match_indices(word).any(|(at, _)| {
-        !line[..at].ends_with(in_name) && !line[at + word.len()..].starts_with(in_name)
+        !line[..at].ends_with(is_in_name) && !line[at + word.len()..].starts_with(is_in_name)
     })
 }
 
@@ -88,8 +88,8 @@ fn the_core_can_reach_no_file_socket_or_clock() {
 fn only_the_command_line_uses_clap() {
     let mut found = Vec::new();
     for source in program() {
-        let is_room = source.path == "src/cli.rs" || source.path.starts_with("src/cli/");
-        if is_room || source.path.starts_with("crates/lab/") {
+        let is_command_line = source.path == "src/cli.rs" || source.path.starts_with("src/cli/");
+        if is_command_line || source.path.starts_with("crates/lab/") {
             continue;
         }
         let lines = source.code().filter(|(_, line)| has_word(line, "clap"));
@@ -129,7 +129,7 @@ fn messages_are_not_printed_by_macros_that_panic() {
     assert_none("printing that can panic; use say!", bare);
 }
 
-/// The files of the architectures, without what they share.
+/// The architectures' own files.
 fn architecture_files() -> Vec<Source> {
     architectures().iter().map(|name| source(&format!("src/arch/{name}.rs"))).collect()
 }
@@ -163,8 +163,8 @@ fn no_architecture_or_driver_contains_words_of_http_or_resp() {
     ];
     let mut found = Vec::new();
     for source in rust_files(&["src/arch", "src/driver"]) {
-        let has_word = |line: &str| WORDS.iter().any(|word| line.contains(word));
-        let lines = code_without_tests(&source).filter(|(_, line)| has_word(line));
+        let contains_any = |line: &str| WORDS.iter().any(|word| line.contains(word));
+        let lines = code_without_tests(&source).filter(|(_, line)| contains_any(line));
         found.extend(lines.map(|(number, line)| format!("{}: {line}", source.place(number))));
     }
     assert_none("words of a protocol in an architecture", found);
@@ -179,11 +179,11 @@ fn no_architecture_uses_another() {
         }
         for (number, line) in code_without_tests(&source) {
             for name in architectures() {
-                let itself = source.path == format!("src/arch/{name}.rs");
-                // Paths such as `rustix::event::epoll` are no uses of an architecture.
-                let uses =
+                let is_itself = source.path == format!("src/arch/{name}.rs");
+                // Paths such as `rustix::event::epoll` do not use an architecture.
+                let paths =
                     [format!("super::{name}"), format!("arch::{name}"), format!("use {name}::")];
-                if !itself && uses.iter().any(|path| has_word(line, path)) {
+                if !is_itself && paths.iter().any(|path| has_word(line, path)) {
                     found.push(format!("{}: {line}", source.place(number)));
                 }
             }
@@ -201,9 +201,10 @@ fn only_src_arch_names_an_architecture() {
         }
         for (number, line) in code_without_tests(&source) {
             for name in architectures() {
-                // The default architecture is named outside of src/arch.
-                let named = line.contains(&format!("\"{name}\"")) && !line.contains("DEFAULT_ARCH");
-                if named || line.contains(&format!("arch::{name}")) {
+                // The default architecture can be named outside of src/arch, as DEFAULT_ARCH.
+                let is_named =
+                    line.contains(&format!("\"{name}\"")) && !line.contains("DEFAULT_ARCH");
+                if is_named || line.contains(&format!("arch::{name}")) {
                     found.push(format!("{}: {line}", source.place(number)));
                 }
             }

@@ -1,4 +1,4 @@
-//! `src/arch/` is to be read as a lesson: each architecture is one short file, which contains the
+//! `src/arch/` is a lesson to read: each architecture is one short file, which contains the
 //! calls that characterise it.
 
 use crate::sources::{Source, assert_none, source};
@@ -16,11 +16,11 @@ const CALLS: [(&str, &[&str]); 7] = [
 ];
 
 /// The largest number of lines of an architecture's file, with its opening.
-const LINES: usize = 120;
+const MAX_LINES: usize = 120;
 
 /// The largest number of lines in which `poll.rs` and `epoll.rs` differ, counted in both files
 /// without their openings.
-const DIFFERENT_LINES: usize = 80;
+const MAX_DIFFERENT_LINES: usize = 80;
 
 fn file_of(architecture: &str) -> Source {
     source(&format!("src/arch/{architecture}.rs"))
@@ -29,7 +29,7 @@ fn file_of(architecture: &str) -> Source {
 #[test]
 fn each_architecture_is_one_short_file() {
     let lines = architectures().iter().map(|name| (file_of(name).text.lines().count(), name));
-    let long = lines.filter(|(lines, _)| *lines > LINES);
+    let long = lines.filter(|(lines, _)| *lines > MAX_LINES);
     assert_none("too long", long.map(|(lines, name)| format!("{name} has {lines} lines")));
 }
 
@@ -56,7 +56,7 @@ fn poll_and_epoll_differ_in_few_lines() {
     };
     let (poll, epoll) = (lines("poll"), lines("epoll"));
     let different = poll.len() + epoll.len() - 2 * common_lines(&poll, &epoll);
-    assert!(different <= DIFFERENT_LINES, "{different} lines differ");
+    assert!(different <= MAX_DIFFERENT_LINES, "{different} lines differ");
 }
 
 /// The length of the longest common subsequence of lines: those that diff(1) finds in both files.

@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use crate::sources::assert_none;
 use crate::support::package;
 
-/// Folders with documents, beside the package's folder itself.
+/// Folders with documents, besides the package's folder itself.
 const FOLDERS: [&str; 7] = [
     "docs",
     "docs/decisions",
@@ -67,7 +67,7 @@ fn has_heading(file: &Path, name: &str) -> bool {
 }
 
 /// A message that says what is wrong with a link; none if it is good.
-fn broken(document: &Path, target: &str) -> Option<String> {
+fn fault(document: &Path, target: &str) -> Option<String> {
     if target.contains("://") || target.starts_with("mailto:") {
         return None;
     }
@@ -95,7 +95,7 @@ fn every_link_of_a_document_leads_somewhere() {
     let mut found = Vec::new();
     for document in documents() {
         let text = fs::read_to_string(&document).expect("a document");
-        found.extend(targets(&prose(&text)).into_iter().filter_map(|to| broken(&document, to)));
+        found.extend(targets(&prose(&text)).into_iter().filter_map(|to| fault(&document, to)));
     }
     assert_none("broken links", found);
 }
@@ -118,15 +118,15 @@ fn every_document_is_in_the_index() {
 }
 
 #[test]
-fn links_and_headings_are_told_from_code() {
+fn links_and_headings_are_not_read_from_code() {
     let text = "# A `b`, c-d\n```\n[x](gone)\n```\n[y](to#a-b-c-d) <img src=\"p.png\">\n";
     assert_eq!(targets(&prose(text)), ["to#a-b-c-d", "p.png"]);
     assert_eq!(anchor(" A `b`, c-d"), "a-b-c-d");
     let document = package().join("README.md");
     for wrong in ["gone.md", "README.md#gone", "../out", "#gone"] {
-        assert!(broken(&document, wrong).is_some(), "{wrong}");
+        assert!(fault(&document, wrong).is_some(), "{wrong}");
     }
     for right in ["docs/http.md#limits", "src", "https://example.org/gone"] {
-        assert_eq!(broken(&document, right), None);
+        assert_eq!(fault(&document, right), None);
     }
 }

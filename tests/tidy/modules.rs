@@ -8,7 +8,7 @@ use crate::sources::{Source, rust_files};
 pub(crate) const CRATES: [&str; 5] =
     ["src", "crates/core/src", "crates/sys/src", "crates/embedded/src", "crates/lab/src"];
 
-/// A module's path in its crate, such as `["load", "idle"]`. That of the crate's root is empty.
+/// A module's path in its crate, such as `["load", "idle"]`; empty for the crate's root.
 pub(crate) type Module = Vec<String>;
 
 /// The modules of a crate that have a file of their own, each with those that it uses.
@@ -32,16 +32,16 @@ impl Graph {
         Graph(sources.iter().map(|(module, code)| (module.clone(), uses(module, code))).collect())
     }
 
-    /// The graph of the crate's rooms: each is a module directly beneath the root, with all modules
-    /// beneath it.
-    pub(crate) fn rooms(&self) -> Graph {
-        let room = |module: &Module| module.iter().take(1).cloned().collect::<Module>();
-        let mut rooms = BTreeMap::<Module, BTreeSet<Module>>::new();
+    /// The graph of the top-level modules, those directly beneath the crate's root, each with all
+    /// modules beneath it.
+    pub(crate) fn top_level(&self) -> Graph {
+        let top = |module: &Module| module.iter().take(1).cloned().collect::<Module>();
+        let mut graph = BTreeMap::<Module, BTreeSet<Module>>::new();
         for (module, used) in &self.0 {
-            let used = used.iter().map(room).filter(|used| *used != room(module));
-            rooms.entry(room(module)).or_default().extend(used);
+            let used = used.iter().map(top).filter(|used| *used != top(module));
+            graph.entry(top(module)).or_default().extend(used);
         }
-        Graph(rooms)
+        Graph(graph)
     }
 
     /// Groups of modules that use each other, directly or through others. A group contains one or
@@ -107,10 +107,10 @@ fn code_of(source: &Source) -> String {
 fn paths(code: &str) -> Vec<Module> {
     let mut found = Vec::new();
     let mut rest = code;
-    let in_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
-    while let Some(start) = rest.find(in_path) {
+    let is_in_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+    while let Some(start) = rest.find(is_in_path) {
         let token = &rest[start..];
-        let end = token.find(|c| !in_path(c)).unwrap_or(token.len());
+        let end = token.find(|c| !is_in_path(c)).unwrap_or(token.len());
         let (path, after) = token.split_at(end);
         rest = after;
         if let Some(prefix) = path.strip_suffix("::")
@@ -171,7 +171,7 @@ fn split(path: &str) -> Module {
 }
 
 /// The module that a path in the module `within` leads to: the path without the names at its end
-/// that are no modules. None if it leads out of the crate.
+/// that are not modules. None if it leads out of the crate.
 fn resolve(path: &Module, within: &Module, all: &BTreeMap<Module, String>) -> Option<Module> {
     let mut at = within.clone();
     let mut names = path.iter().peekable();
@@ -215,7 +215,7 @@ fn uses_of_modules_are_read_from_paths() {
         ("a::c".into(), "b".into(), "a b".into(), String::new())
     );
     assert_eq!(graph.cycles(), [] as [BTreeSet<Module>; 0]);
-    assert_eq!(graph.rooms().0[&module("a")], [module("b")].into());
+    assert_eq!(graph.top_level().0[&module("a")], [module("b")].into());
     let cycle =
         [("x", "use super::y::A;"), ("y", "use crate::z::B;"), ("z", "fn f(_: crate::x::C) {}")];
     let graph = Graph::of(cycle.into_iter().map(|(path, code)| (module(path), code.to_owned())));

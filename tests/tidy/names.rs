@@ -35,8 +35,8 @@ fn no_two_types_have_the_same_name() {
     }
     assert!(places.len() > 200, "only {} types were found", places.len());
     places.retain(|_, places| places.len() > 1);
-    let twice = places.iter().map(|(name, places)| format!("{name}: {}", places.join(", ")));
-    assert_none("types with the same name", twice);
+    let duplicates = places.iter().map(|(name, places)| format!("{name}: {}", places.join(", ")));
+    assert_none("types with the same name", duplicates);
 }
 
 #[test]

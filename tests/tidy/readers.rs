@@ -56,7 +56,7 @@ fn options() -> Vec<String> {
     commands.iter().flat_map(|command| options_of(&[command, &["--help"][..]].concat())).collect()
 }
 
-/// As [`options_in`], for a help with many options.
+/// Like [`options_in`], for a help with many options.
 fn options_of(words: &[&str]) -> Vec<String> {
     let options = options_in(words);
     assert!(options.len() > 10, "only {options:?} were found in the help");
@@ -69,8 +69,8 @@ fn options_in(words: &[&str]) -> Vec<String> {
     assert!(help.status.success());
     let text = String::from_utf8(help.stdout).expect("help in UTF-8");
     let starts = text.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
-    let words = starts.flat_map(|line| line.split([' ', ',']).take(3));
-    let mut options: Vec<_> = words.filter(|word| word.starts_with("--")).collect();
+    let tokens = starts.flat_map(|line| line.split([' ', ',']).take(3));
+    let mut options: Vec<_> = tokens.filter(|word| word.starts_with("--")).collect();
     options.sort_unstable();
     options.dedup();
     options.into_iter().map(str::to_string).collect()
@@ -105,6 +105,7 @@ const DOCUMENTS: [&str; 9] = [
     "docs/performance.md",
     "docs/results.md",
 ];
+
 /// Options of other programs in these documents.
 const OPTIONS_OF_OTHERS: [&str; 8] = [
     "--doc",
@@ -126,8 +127,8 @@ fn no_document_names_an_unknown_option() {
     let mut unknown = Vec::new();
     for document in DOCUMENTS {
         let text = fs::read_to_string(package().join(document)).expect(document);
-        let in_option = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        for word in text.split(|c: char| !in_option(c)).filter(|word| word.starts_with("--")) {
+        let is_in_option = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        for word in text.split(|c: char| !is_in_option(c)).filter(|word| word.starts_with("--")) {
             let is_option = word[2..].starts_with(|c: char| c.is_ascii_lowercase());
             let is_known =
                 known.iter().any(|option| option == word) || OPTIONS_OF_OTHERS.contains(&word);

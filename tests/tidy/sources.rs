@@ -80,7 +80,7 @@ impl Source {
     }
 }
 
-/// A line without the comment at its end. `//` in a string is taken for a comment, too.
+/// A line without the comment at its end. `//` in a string counts as a comment, too.
 fn without_comment(line: &str) -> &str {
     line.split_once("//").map_or(line, |(code, _)| code)
 }
@@ -88,17 +88,17 @@ fn without_comment(line: &str) -> &str {
 /// A line with empty strings, so that braces and words in strings do not count.
 fn blank_strings(code: &str) -> String {
     let mut out = String::new();
-    let (mut within, mut escaped) = (false, false);
+    let (mut in_string, mut is_escaped) = (false, false);
     for c in code.replace("'\"'", "' '").replace("'{'", "' '").replace("'}'", "' '").chars() {
         match c {
-            '"' if !escaped => {
-                within = !within;
+            '"' if !is_escaped => {
+                in_string = !in_string;
                 out.push(c);
             }
-            _ if !within => out.push(c),
+            _ if !in_string => out.push(c),
             _ => {}
         }
-        escaped = c == '\\' && !escaped;
+        is_escaped = c == '\\' && !is_escaped;
     }
     out
 }
@@ -111,7 +111,7 @@ pub(crate) fn assert_none(what: &str, found: impl IntoIterator<Item = String>) {
 }
 
 #[test]
-fn code_is_told_from_comments_and_strings() {
+fn comments_and_strings_are_not_code() {
     let source = |text: &str| Source { path: "t.rs".into(), text: text.into() };
     let code = |text: &str| source(text).code().map(|(_, line)| line).collect::<Vec<_>>();
     assert_eq!(code("let a = \"{ unsafe \\\" }\"; // fn"), ["let a = \"\"; "]);

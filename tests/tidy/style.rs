@@ -27,10 +27,10 @@ fn no_function_is_too_long() {
     for source in everything() {
         let code: Vec<_> = source.code().collect();
         for (at, (number, line)) in code.iter().enumerate() {
-            let starts = line.trim_start().trim_start_matches("pub ").trim_start();
+            let declaration = line.trim_start().trim_start_matches("pub ").trim_start();
             let begins = ["fn ", "pub(crate) fn ", "pub(super) fn ", "const fn ", "unsafe fn "]
                 .iter()
-                .any(|word| starts.starts_with(word));
+                .any(|word| declaration.starts_with(word));
             if begins {
                 let len = function_lines(&code[at..]);
                 if len > FUNCTION_LINES {
@@ -70,12 +70,12 @@ fn every_file_begins_with_its_purpose() {
 
 #[test]
 fn no_todo_is_left() {
-    // Put together, so that this file does not find itself.
+    // Composed of two parts each, so that this test does not find them here.
     let marks = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X:")];
     let mut found = Vec::new();
     for source in everything() {
-        let marked = |line: &str| marks.iter().any(|mark| line.contains(mark));
-        let lines = source.lines().filter(|(_, line)| marked(line));
+        let has_mark = |line: &str| marks.iter().any(|mark| line.contains(mark));
+        let lines = source.lines().filter(|(_, line)| has_mark(line));
         found.extend(lines.map(|(number, line)| format!("{}: {line}", source.place(number))));
     }
     assert_none("notes of unfinished work", found);

@@ -5,9 +5,9 @@ use crate::links::documents;
 use crate::sources::{assert_none, rust_files, source};
 
 /// The folders whose sources are checked.
-const ROOMS: [&str; 2] = ["src", "crates"];
+const FOLDERS: [&str; 2] = ["src", "crates"];
 
-/// Old words, which no part of a name can be. Those that also have a common meaning are not listed
+/// Old words, which no name can contain. Those that also have a common meaning are not listed
 /// (`line`, `place`, `turn`, `part`, `link`, `share`, `key`, `entry`, `post`, `moment`), nor is
 /// `contestant`, a key of `results.json`.
 const OLD_WORDS: [&str; 37] = [
@@ -53,45 +53,44 @@ const OLD_WORDS: [&str; 37] = [
 /// Words that mean people.
 const PEOPLE: [&str; 3] = ["whoever", "nobody", "somebody"];
 
-/// Lines in which one of these words is right: the file, a part of the line, and the reason.
-const EXCEPTIONS: [(&str, &str, &str); 2] = [
-    ("crates/core/src/store/remarks.rs", "Nobody has signed yet.", "visitors are people"),
-    ("docs/results.md", "nobody was busy all the time", "an earlier version printed these results"),
-];
+/// Lines in which one of [`PEOPLE`] is right: the file, a part of the line, and the reason.
+const EXCEPTIONS: [(&str, &str, &str); 1] =
+    [("crates/core/src/store/remarks.rs", "Nobody has signed yet.", "visitors are people")];
 
 /// The words of a name in lower case: those of `HalfClosed` and `half_closed` are the same.
-fn parts(name: &str) -> Vec<String> {
-    let mut parts = vec![String::new()];
+fn words_of(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
     let mut was_lower = false;
     for c in name.chars() {
         if c == '_' || was_lower && c.is_uppercase() {
-            parts.push(String::new());
+            words.push(String::new());
         }
         if c != '_' {
-            parts.last_mut().expect("there is one").extend(c.to_lowercase());
+            words.last_mut().expect("there is one").extend(c.to_lowercase());
         }
         was_lower = c.is_lowercase();
     }
-    parts
+    words
 }
 
 /// The old words among the names in a text.
 fn old_words(text: &str) -> Vec<String> {
     let names = text.split(|c: char| !c.is_alphanumeric() && c != '_');
-    names.flat_map(parts).filter(|part| OLD_WORDS.contains(&part.as_str())).collect()
+    names.flat_map(words_of).filter(|word| OLD_WORDS.contains(&word.as_str())).collect()
 }
 
 /// Whether a line contains one of [`PEOPLE`] and is no exception.
 fn names_people(path: &str, line: &str) -> bool {
     let mut words = line.split(|c: char| !c.is_alphabetic()).map(str::to_lowercase);
-    let is_right = EXCEPTIONS.iter().any(|(file, text, _)| path == *file && line.contains(text));
-    !is_right && words.any(|word| PEOPLE.contains(&word.as_str()))
+    let is_exception =
+        EXCEPTIONS.iter().any(|(file, text, _)| path == *file && line.contains(text));
+    !is_exception && words.any(|word| PEOPLE.contains(&word.as_str()))
 }
 
 #[test]
 fn no_name_contains_an_old_word() {
     let mut found = Vec::new();
-    for source in rust_files(&ROOMS) {
+    for source in rust_files(&FOLDERS) {
         found.extend(old_words(&source.path).iter().map(|word| format!("{}: {word}", source.path)));
         for (number, line) in source.code() {
             let place = source.place(number);
@@ -103,7 +102,7 @@ fn no_name_contains_an_old_word() {
 
 #[test]
 fn no_program_is_called_a_person() {
-    let mut sources = rust_files(&ROOMS);
+    let mut sources = rust_files(&FOLDERS);
     sources.extend(documents().iter().map(|path| source(path.to_str().expect("UTF-8"))));
     let mut found = Vec::new();
     for source in &sources {
@@ -124,8 +123,8 @@ fn every_exception_is_needed() {
 
 #[test]
 fn names_are_split_into_words() {
-    assert_eq!(parts("HalfClosed"), ["half", "closed"]);
-    assert_eq!(parts("MOST_DOORS"), ["most", "doors"]);
+    assert_eq!(words_of("HalfClosed"), ["half", "closed"]);
+    assert_eq!(words_of("MOST_DOORS"), ["most", "doors"]);
     assert_eq!(old_words("let tallied = Bell::new(my_gate);"), ["bell", "gate"]);
     assert!(names_people("x.md", "Nobody reads it."));
     assert!(!names_people("x.md", "No process reads it."));

@@ -1,4 +1,4 @@
-//! Downloads that are resumed, split into parts, or skipped as the file has not changed.
+//! Downloads that are resumed, split into parts, or skipped because the file has not changed.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use crate::support::{Server, Store, TempDir, for_each_architecture, pattern, wai
 const BIG: usize = 8 * 1024 * 1024 + 321;
 
 /// How many bytes of the file are already there when a download is resumed.
-const BEGUN: usize = 3_000_001;
+const BYTES_PRESENT: usize = 3_000_001;
 
 struct Site {
     root: TempDir,
@@ -68,15 +68,15 @@ fn curl_and_wget_resume_a_download() {
     for_each_architecture(|arch| {
         let session = site.serve(arch);
         let (url, path) = (session.url("big.bin"), session.path("big.bin"));
-        let left = format!("\"GET /big.bin HTTP/1.1\" 206 {}\n", BIG - BEGUN);
-        session.folder.write("big.bin", &site.big[..BEGUN]);
+        let line = format!("\"GET /big.bin HTTP/1.1\" 206 {}\n", BIG - BYTES_PRESENT);
+        session.folder.write("big.bin", &site.big[..BYTES_PRESENT]);
         run("curl", "curl", ["-q", "-sS", "-f", "-C", "-", "-o", &path, &url]);
         session.assert_complete(&site);
-        session.await_log(&left, 1);
-        session.folder.write("big.bin", &site.big[..BEGUN]);
+        session.await_log(&line, 1);
+        session.folder.write("big.bin", &site.big[..BYTES_PRESENT]);
         run("wget", "wget", ["--no-config", "-q", "-c", "-O", &path, &url]);
         session.assert_complete(&site);
-        session.await_log(&left, 2);
+        session.await_log(&line, 2);
         // The file is complete: wget gets a 416, and succeeds.
         run("wget", "wget", ["--no-config", "-q", "-c", "-O", &path, &url]);
         session.assert_complete(&site);
@@ -113,7 +113,7 @@ fn a_file_that_has_not_changed_is_not_fetched_again() {
             run("curl", "curl", [&words[..], &[&url]].concat())
         };
         assert_eq!(refetch(), "304");
-        // wget compares dates, as it gives its file the date of the server's.
+        // wget compares dates: it gives its copy the date of the server's file.
         let folder = session.folder.path().display().to_string();
         let update = || run("wget", "wget", ["--no-config", "-q", "-N", "-P", &folder, &url]);
         update();

@@ -63,8 +63,8 @@ fn versions_that_pip_finds(url: &str) -> Option<Vec<String>> {
         Err(error) if error.kind() == ErrorKind::NotFound => return None,
         output => output.expect("pip"),
     };
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    let (_, versions) = said.split_once("(from versions: ").expect("versions");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    let (_, versions) = stderr.split_once("(from versions: ").expect("versions");
     let (versions, _) = versions.split_once(')').expect("an end of the versions");
     let numbers = versions.split(", ").filter_map(|version| version.strip_prefix("1.0."));
     let mut names: Vec<_> = numbers.map(|number| name(number.parse().expect("a number"))).collect();

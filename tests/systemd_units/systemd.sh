@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs systemd as the first process of new namespaces, on an overlay of this machine's files, with only
-# the given units. Nothing outside is changed. All its processes end with this one.
+# the given units. Nothing outside is changed. All its processes end with this script.
 #   systemd.sh FOLDER PROGRAM UNIT...
 # Inside, FOLDER is /mnt, PROGRAM is /opt/rel1/zerohttpd and /opt/rel2/zerohttpd, and a link in
 # /usr/local/bin leads to the first. The script prints "namespaces are there" before it executes systemd.

@@ -1,4 +1,4 @@
-//! A systemd in namespaces of its own, where it runs like on another machine.
+//! A systemd in namespaces of its own, where it runs as if on another machine.
 
 use std::fs::{self, File};
 use std::os::fd::AsFd;
@@ -19,7 +19,7 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Starts a systemd with these units, of which none is started. If that is not possible here,
+    /// Starts a systemd with these units, and starts none of them. If that is not possible here,
     /// prints the reason and returns none.
     pub(crate) fn start(units: &[(String, String)]) -> Option<Machine> {
         if !rustix::process::geteuid().is_root() {
@@ -27,27 +27,27 @@ impl Machine {
             return None;
         }
         let folder = TempDir::new();
-        let mut script = Command::new(package().join("tests/units/systemd.sh"));
+        let mut script = Command::new(package().join("tests/systemd_units/systemd.sh"));
         script.arg(folder.path()).arg(PROGRAM);
         for (name, text) in units {
             folder.write(name, text);
             script.arg(folder.join(name));
         }
-        let said = File::create(folder.join("said")).expect("a file for output");
-        script.stdin(Stdio::null()).stdout(said.try_clone().expect("a file")).stderr(said);
+        let output = File::create(folder.join("output")).expect("a file for output");
+        script.stdin(Stdio::null()).stdout(output.try_clone().expect("a file")).stderr(output);
         let mut unshare = script.spawn().expect("bash");
-        let said = || read(&folder.join("said"));
+        let output = || read(&folder.join("output"));
         let top = Process(unshare.id());
         let mut has_ended = || unshare.try_wait().expect("a child of ours").is_some();
         wait_until("namespaces, or a reason against them", || {
-            said().contains("namespaces are there") || has_ended()
+            output().contains("namespaces are there") || has_ended()
         });
-        if !said().contains("namespaces are there") {
-            println!("SKIPPED: no namespaces can be created here: {}", said());
+        if !output().contains("namespaces are there") {
+            println!("SKIPPED: no namespaces can be created here: {}", output());
             return None;
         }
         let systemd = wait_for("systemd", || {
-            assert!(!has_ended(), "systemd has ended: {}", said());
+            assert!(!has_ended(), "systemd has ended: {}", output());
             top.tree().into_iter().find(|process| process.name() == "systemd")
         });
         let machine = Machine { unshare, systemd, folder };
@@ -58,7 +58,7 @@ impl Machine {
         Some(machine)
     }
 
-    /// Runs a program in the namespaces: its output, or the output as an error if it fails.
+    /// Runs a program in the namespaces; returns its output, as an error if it fails.
     pub(crate) fn run(&self, words: &[&str]) -> Result<String, String> {
         let pid = self.systemd.0.to_string();
         let mut command = Command::new("nsenter");
@@ -69,17 +69,17 @@ impl Machine {
         if output.status.success() { Ok(text) } else { Err(text) }
     }
 
-    /// Runs systemctl: its output. Panics if it fails.
+    /// Runs systemctl and returns its output; panics if it fails.
     #[track_caller]
     pub(crate) fn systemctl(&self, words: &[&str]) -> String {
         self.run(&[&["systemctl"], words].concat()).unwrap_or_else(|error| {
-            panic!("systemctl {words:?}: {error}\n{}\n{}", self.said(), self.errors())
+            panic!("systemctl {words:?}: {error}\n{}\n{}", self.output(), self.errors())
         })
     }
 
     /// The output of systemd so far.
-    fn said(&self) -> String {
-        read(&self.folder.join("said"))
+    fn output(&self) -> String {
+        read(&self.folder.join("output"))
     }
 
     /// The standard error of the services so far.

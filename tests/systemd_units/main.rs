@@ -15,7 +15,7 @@ use support::client::last_request;
 use support::program::takes_workers;
 use support::{Client, architectures, for_each, package, wait_until};
 
-/// Sends a service's standard error to a file, as there is no journal.
+/// Sends a service's standard error to a file, because there is no journal.
 const ERRORS_TO_FILE: &str = "\n[Service]\nStandardError=append:/mnt/errors\n";
 
 /// A service and its socket.
@@ -33,8 +33,8 @@ impl Unit {
     }
 }
 
-/// A service and a socket for each architecture. One of them are the shipped units; those of other
-/// architectures differ in the architecture's name, the port and the folders.
+/// A service and a socket for each architecture. For one architecture, these are the shipped units;
+/// those of the others differ in the architecture's name, the port and the folders.
 fn units() -> Vec<Unit> {
     let text = |name: &str| fs::read_to_string(package().join("dist").join(name)).expect("a unit");
     let (service, socket) = (text("zerohttpd.service"), text("zerohttpd.socket"));
@@ -95,11 +95,11 @@ fn under_load(machine: &Machine, unit: &Unit, work: impl FnOnce(&dyn Fn(&str))) 
                 answers.load(Relaxed) > goal || clients.iter().any(|client| client.is_finished())
             });
         };
-        let worked = catch_unwind(AssertUnwindSafe(|| work(&more_answers)));
+        let result = catch_unwind(AssertUnwindSafe(|| work(&more_answers)));
         is_over.store(true, Relaxed);
         let ends: Vec<_> = clients.into_iter().map(|it| it.join().expect("a client")).collect();
         assert!(ends.iter().all(Result::is_ok), "{ends:?}\n{}", machine.errors());
-        worked.unwrap_or_else(|panic| resume_unwind(panic));
+        result.unwrap_or_else(|panic| resume_unwind(panic));
     });
 }
 
@@ -131,7 +131,7 @@ fn upgrade_and_restart(machine: &Machine, unit: &Unit) {
     });
 }
 
-/// Makes systemd forget the earlier starts of a service, as it refuses too many in a short time.
+/// Makes systemd forget the earlier starts of a service, since it refuses too many in a short time.
 /// The command fails if the unit is no longer loaded; then there is nothing to forget.
 fn allow_another_start(machine: &Machine, service: &str) {
     let _ = machine.run(&["systemctl", "reset-failed", service]);
@@ -143,7 +143,7 @@ fn executed(machine: &Machine, unit: &Unit) -> String {
     machine.run(&["readlink", &format!("/proc/{pid}/exe")]).unwrap_or_default()
 }
 
-/// Runs the service without its socket unit: it has to bind its port as a user other than root.
+/// Runs the service without its socket unit, so it has to bind its port as a user other than root.
 fn serve_alone(machine: &Machine, name: &str, port: u16) {
     machine.enter();
     machine.systemctl(&["stop", &format!("{name}.socket"), &format!("{name}.service")]);
