@@ -14,9 +14,9 @@
 //! - If descriptors, processes or threads run short, clients wait in the kernel's queue instead of
 //!   being refused. A failed accept(2) neither ends the server nor makes it spin.
 //! - Once the server's [phase](crate::shared::scoreboard::Phase) is no longer `Serving`, a worker
-//! that waits in accept(2) can accept one more client, and `run` returns when the last client has
-//! left. The descriptor `stop_reader` or `drain_reader` becomes readable and wakes every process
-//! and thread that waits. The supervisor kills the processes that have not ended in time.
+//!   that waits in accept(2) can accept one more client, and `run` returns when the last client has
+//!   left. The descriptor `stop_reader` or `drain_reader` becomes readable and wakes every process
+//!   and thread that waits. The supervisor kills the processes that have not ended in time.
 //! - If all workers of a pool have a client and more clients wait, idle connections are closed, and
 //!   each answer says that it is the last one on its connection.
 //! - A driver that waits keeps each deadline of the core. Only reading a file that is not in the
