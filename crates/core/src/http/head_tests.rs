@@ -18,7 +18,7 @@ fn read(head: &str) -> RequestHead {
 
 fn refused(head: &[u8]) -> Status {
     let refusal = parse(head).expect_err("a refusal");
-    assert!(refusal.close, "the connection must end: {}", refusal.why);
+    assert!(refusal.closes, "the connection must end: {}", refusal.why);
     refusal.status
 }
 

@@ -138,11 +138,11 @@ fn a_connection_to_close_when_idle_ends_at_once_or_after_its_response() {
         let out = String::from_utf8_lossy(&client.out).into_owned();
         match name {
             "accepted" | "idle" => {
-                assert_eq!((answered, client.end), (0, Some(CloseReason::Retired)))
+                assert_eq!((answered, client.end), (0, Some(CloseReason::ClosedWhenIdle)))
             }
             "lingering" => assert_eq!((answered, client.end), (0, None), "it is ending already"),
             _ if started => {
-                assert_eq!((answered, client.end), (1, Some(CloseReason::Retired)), "{name}")
+                assert_eq!((answered, client.end), (1, Some(CloseReason::ClosedWhenIdle)), "{name}")
             }
             _ => {
                 assert!(out.contains("\r\nConnection: close\r\n"), "{name}: {out}");
