@@ -58,7 +58,7 @@ fn a_cut_at_any_place_changes_nothing() {
             for at in cuts(round.send.len()) {
                 let mut rounds = 0..;
                 let cut = outcome(&mut client, case, |bytes| match rounds.next() {
-                    Some(this) if this == index => vec![&bytes[..at], &bytes[at..]],
+                    Some(number) if number == index => vec![&bytes[..at], &bytes[at..]],
                     _ => vec![bytes],
                 });
                 compare(&whole, &cut, &format!("round {} cut after {at} bytes", index + 1))?;
