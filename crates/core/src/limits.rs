@@ -4,7 +4,8 @@
 //! [`Limits`] has those that an operator can set; their defaults are the constants. A constant that
 //! begins with `MOST` is the largest value that an operator can set.
 
-/// The longest request line. Browsers and proxies send up to 8 KiB; RFC 9112 §3 asks for 8,000 bytes at least.
+/// The longest request line. Browsers and proxies send up to 8 KiB; RFC 9112 §3 asks for 8,000
+/// bytes at least.
 pub const REQUEST_LINE_BYTES: usize = 8 * 1024;
 
 /// The largest limit of a request line: no browser shows a longer address.
@@ -107,8 +108,8 @@ pub const STORE_QUERIES: usize = 32 * 1024;
 /// keep idle connections few.
 pub const KEEP_ALIVE_TIMEOUT_MS: u64 = 15_000;
 
-/// Silence after the accept: equal to [`HEADER_TIMEOUT_MS`], so this time-out closes no client whose
-/// head would still be in time.
+/// Silence after the accept: equal to [`HEADER_TIMEOUT_MS`], so this time-out closes no client
+/// whose head would still be in time.
 pub const FIRST_BYTE_TIMEOUT_MS: u64 = 10_000;
 
 /// A request head, from its first byte. For the first request the time starts with the accept.

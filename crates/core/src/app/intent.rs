@@ -12,7 +12,7 @@ pub enum Intent {
         page: u32,
         /// Whether the visitor is counted.
         is_counted: bool,
-        /// Whether the request has `If-None-Match: *`, so that the answer is 304 if the page exists.
+        /// Whether `If-None-Match: *` asks for a 304 if the page exists.
         is_unwanted: bool,
     },
     /// Store the remark in the body.

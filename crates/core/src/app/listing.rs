@@ -32,8 +32,8 @@ pub struct Listing {
     json_bytes: u64,
 }
 
-/// The rendering of a page of a listing. The text around its rows is rendered at once, and the rows,
-/// which can be many, piece by piece.
+/// The rendering of a page of a listing. The text around its rows is rendered at once, and the
+/// rows, which can be many, piece by piece.
 #[derive(Debug)]
 pub struct ListingRendering {
     listing: Arc<Listing>,

@@ -8,8 +8,8 @@ use crate::http::target::ESCAPE_IN_QUERY;
 
 /// A path beneath the document root, such as `docs/index.html`.
 ///
-/// It has no empty, `.` or `..` segment, no segment that begins with a dot except a `.well-known` in
-/// front (RFC 8615), no NUL, and no leading slash. It ends in a slash if it is that of a folder.
+/// It has no empty, `.` or `..` segment, no segment that begins with a dot except a `.well-known`
+/// in front (RFC 8615), no NUL, and no leading slash. It ends in a slash if it is that of a folder.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SitePath(Vec<u8>);
 

@@ -1,4 +1,5 @@
-//! Page templates: HTML with placeholders, such as `$VISITOR_COUNT$`, that are filled for each page.
+//! Page templates: HTML with placeholders such as `$VISITOR_COUNT$`, which are filled for each
+//! page.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -99,8 +100,8 @@ pub(crate) type FillPlaceholder<'a> = &'a dyn Fn(&mut Vec<u8>);
 #[derive(Debug)]
 pub(crate) struct Template {
     text: String,
-    /// For each placeholder in the order of the text: where it starts and ends, and its index in the
-    /// list of first the required and then the optional ones.
+    /// For each placeholder in the order of the text: where it starts and ends, and the index of
+    /// its name among the required and then the optional names.
     placeholders: Vec<(usize, usize, usize)>,
 }
 

@@ -6,8 +6,8 @@ use core::net::Ipv6Addr;
 ///
 /// The host is a name, an IPv4 address or a bracketed IPv6 address. That is stricter than RFC 3986
 /// §3.2.2, which also allows sub-delims and escapes; no host in use has them. An IPv6 address can
-/// have a zone as RFC 6874 §2 writes it, `[fe80::1%25eth0]`: clients should remove the zone, but some
-/// do not.
+/// have a zone as RFC 6874 §2 writes it, `[fe80::1%25eth0]`: clients should remove the zone, but
+/// some do not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Authority<'a> {
     host: Host<'a>,

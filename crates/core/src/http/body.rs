@@ -194,8 +194,8 @@ fn chunk_size(line: &[u8]) -> Result<usize, ErrorResponse> {
     Ok(usize::try_from(size).unwrap_or(usize::MAX))
 }
 
-/// Whether the rest is `*( ";" name [ "=" ( token / quoted-string ) ] )`, without the white
-/// space that RFC 9112 §7.1.1 calls bad.
+/// Whether the rest is `*( ";" name [ "=" ( token / quoted-string ) ] )`, without the white space
+/// that RFC 9112 §7.1.1 calls bad.
 fn are_extensions(mut rest: &[u8]) -> bool {
     while let Some(extension) = rest.strip_prefix(b";") {
         let Some(after_name) = after_token(extension) else { return false };

@@ -1,8 +1,8 @@
 //! A connection as a driver sees it: the driver polls it for what it wants, and reports the result.
 //!
 //! `state.rs` draws the states, `transitions.rs` has the transitions of a poll, and this file has
-//! the transitions of a report. A request stays in `input` until its response is sent, since spans refer to
-//! its text there.
+//! the transitions of a report. A request stays in `input` until its response is sent, since spans
+//! refer to its text there.
 
 mod exchange;
 mod state;
@@ -47,7 +47,8 @@ use state::State;
 ///
 /// [`poll`](Connection::poll) returns what the connection wants next; the driver performs it,
 /// reports the result, and polls again. When [`deadline`](Connection::deadline) passes, the driver
-/// polls even if it has nothing to report: the new want replaces the old one, and a late report is ignored.
+/// polls even if it has nothing to report: the new want replaces the old one, and a late report is
+/// ignored.
 pub struct Connection<P: Application<F>, F> {
     state: State<P, F>,
     deadline: Option<Deadline>,

@@ -8,8 +8,8 @@ use super::close_reason::CloseReason;
 #[derive(Debug)]
 pub struct Transmit<A> {
     /// The head of a response, then the rendered part of its body: one buffer is cheaper to send
-    /// than two. In a later transmit of the same response, there is no head, and this buffer has only
-    /// bytes of the body, if any.
+    /// than two. In a later transmit of the same response, there is no head, and this buffer has
+    /// only bytes of the body, if any.
     pub head: Vec<u8>,
     /// A piece of a file, sent after `head`.
     pub body: Body<A>,

@@ -9,9 +9,9 @@
 //! ```
 //!
 //! A pipeline does no I/O: a driver carries the bytes. A query goes out at once if no reply is
-//! outstanding. Otherwise it waits, and all waiting queries then go out together: one `INCRBY n` counts all
-//! visits of a page, and each visit gets one of the n numbers. So the busier the server is, the
-//! less a query costs.
+//! outstanding. Otherwise it waits, and all waiting queries then go out together: one `INCRBY n`
+//! counts all visits of a page, and each visit gets one of the n numbers. So the busier the server
+//! is, the less a query costs.
 //!
 //! A pipeline lives as long as its connection. When the connection breaks, [`fail`](Pipeline::fail)
 //! answers every query, and no query is sent twice. When the store says that it can't serve, the
@@ -122,8 +122,8 @@ impl<K> Pipeline<K> {
             resp::command(&mut self.out, &[b"SELECT", &database]);
             self.awaited.push_back(Awaited::Greeting { is_last: false });
         }
-        // PING fails with NOAUTH if a password is required and was not given, and with NOPERM if the
-        // user has no right to PING. Such a user can have all rights that the guestbook needs.
+        // PING fails with NOAUTH if a password is required and was not given, and with NOPERM if
+        // the user has no right to PING. Such a user can have all rights that the guestbook needs.
         resp::command(&mut self.out, &[b"PING"]);
         self.awaited.push_back(Awaited::Greeting { is_last: true });
     }

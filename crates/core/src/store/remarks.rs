@@ -5,16 +5,16 @@ use alloc::vec::Vec;
 use crate::limits::{PAGES, REMARKS_PER_PAGE};
 use crate::text::{decimal, escape};
 
-/// The remarks of one page, and the links to the pages before and after, as HTML. The HTML
-/// depends only on the store's reply, so it is rendered once for each reply, not for each visitor.
+/// The remarks of one page, and the links to the pages before and after, as HTML. The HTML depends
+/// only on the store's reply, so it is rendered once for each reply, not for each visitor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remarks {
     html: Vec<u8>,
 }
 
 impl Remarks {
-    /// Renders page `page`, counted from 1. `oldest_first` has its items, which can be any bytes. If
-    /// there are older remarks, the first item is the newest of these, which the page does not show.
+    /// Renders page `page`, counted from 1. `oldest_first` has its items, which can be any bytes.
+    /// If there are older remarks, the first item is the newest of these and is not shown.
     pub fn new(page: u32, oldest_first: &[&[u8]]) -> Remarks {
         // Enough capacity if nothing has to be escaped.
         let entries = oldest_first.iter().map(|remark| remark.len() + MARKUP_BYTES);

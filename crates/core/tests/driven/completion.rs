@@ -270,8 +270,8 @@ impl<'c> CompletionDriver<'c> {
     }
 }
 
-/// Checks that the bytes sent are one whole answer for each record of the log and, if the end of the
-/// connection cut another answer short, a part of that one. Interim answers can be in between.
+/// Checks that the bytes sent are one whole answer for each record of the log and, if the end of
+/// the connection cut another answer short, a part of that one. Interim answers can be in between.
 fn check_wire(out: &[u8], log: &[Record], cut_short: Option<&Record>) -> Result<(), String> {
     let mut rest = out;
     let mut records = log.iter();

@@ -21,8 +21,8 @@
 //! ```
 //!
 //! The want of a state is below its name. A reset leads from every state to Closed;
-//! `close_when_idle` leads there from AwaitingHead if the connection is idle. A deadline leads to Closed, or to Ready if an error
-//! response can still be sent.
+//! `close_when_idle` leads there from AwaitingHead if the connection is idle. A deadline leads to
+//! Closed, or to Ready if an error response can still be sent.
 
 use alloc::boxed::Box;
 
