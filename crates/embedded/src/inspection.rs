@@ -7,7 +7,7 @@ use rustix::fs::Access;
 use zerohttpd_sys::file_access;
 use zerohttpd_sys::unix_socket;
 
-use super::files::{absolute, beside, folder_of, no_folder, no_lock, no_socket, socket_path};
+use super::files::{absolute, folder_of, no_folder, no_lock, no_socket, socket_path, with_suffix};
 use super::schema;
 
 /// Checks whether the store can be kept in `file`. Only a start shows whether the disk has room and

@@ -40,7 +40,7 @@ mod service;
 
 use database::Database;
 pub use files::socket_path;
-use files::{absolute, beside, folder_of, no_folder, no_lock, no_socket};
+use files::{absolute, folder_of, no_folder, no_lock, no_socket, with_suffix};
 pub use inspection::inspect;
 use service::Service;
 
