@@ -198,9 +198,9 @@ fn a_connection_to_close_when_idle_answers_one_more_pipelined_request() {
 
 #[test]
 fn a_send_that_fails_ends_the_connection_and_its_bytes_are_logged() {
-    type Outcome = fn(u64) -> Sent;
+    type MakeSent = fn(u64) -> Sent;
     let cuts = [
-        (Sent::Failed as Outcome, CloseReason::HungUp),
+        (Sent::Failed as MakeSent, CloseReason::HungUp),
         (Sent::Short, CloseReason::Truncated),
         (Sent::Late, CloseReason::TooSlow),
     ];
