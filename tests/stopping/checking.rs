@@ -242,9 +242,7 @@ const TEMPLATES: &[State] = &[
     }),
     ("a misspelt template", |p| templates_of(p, "templates/guestbok/index.html", b"")),
     ("a template in the wrong folder", |p| templates_of(p, "templates/index.html", b"")),
-    ("a template without its placeholder", |p| {
-        templates_of(p, "templates/error.html", b"$STATUS$")
-    }),
+    ("an incomplete template", |p| templates_of(p, "templates/error.html", b"$STATUS$")),
     ("a placeholder that nothing fills", |p| {
         templates_of(p, "templates/error.html", b"$STATUS$ $REASON$ $EXPLANATION$ $VISITORS$")
     }),
