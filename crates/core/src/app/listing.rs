@@ -1,7 +1,8 @@
 //! The listing of a folder, as HTML for people or as JSON for programs.
 //!
 //! Names can contain any bytes. They are escaped for HTML and JSON. A link is `./` and the name,
-//! with all but letters, digits and `-._~` percent-encoded, so that no name can lead elsewhere.
+//! with everything except letters, digits and `-._~` percent-encoded, so that no name leads
+//! elsewhere.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -73,7 +74,7 @@ impl Listing {
         entry.html(&mut row);
         self.html_bytes += row.len() as u64;
         row.clear();
-        // Every row but the first has a comma before it.
+        // Every row except the first has a comma before it.
         row.extend_from_slice(if self.entries.is_empty() { b"\n" } else { b",\n" });
         entry.json(&mut row);
         self.json_bytes += row.len() as u64;

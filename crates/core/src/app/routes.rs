@@ -74,7 +74,7 @@ pub(super) fn step<F: Representation>(
         Completion::Opened(Ok(asset)) => opened(intent, app, request, asset, now),
         Completion::Opened(Err(why)) => not_opened(intent, app, request, why, now),
         Completion::Listed(Ok(listing)) => folder(intent, app, request, listing, now),
-        // A listing that fails with NoIndex counts as missing: NoIndex would list the folder again.
+        // A folder that can't be listed counts as missing: NoIndex would list the folder again.
         Completion::Listed(Err(AssetError::NoIndex)) => {
             not_opened(intent, app, request, AssetError::Missing, now)
         }

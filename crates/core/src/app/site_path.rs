@@ -1,4 +1,4 @@
-//! A path beneath the document root: decoded, normalised, and unable to leave it.
+//! A path beneath the document root: decoded and normalised, so that it can't leave the root.
 
 use alloc::vec::Vec;
 

@@ -13,11 +13,11 @@ pub(crate) struct BodyDecoder {
     stage: Stage,
     /// Whether the application needs the body.
     is_wanted: bool,
-    /// The body so far, if it is needed.
+    /// The body received so far, if it is needed.
     kept: Vec<u8>,
-    /// Bytes of body so far.
+    /// Bytes of the body received so far.
     received: usize,
-    /// Bytes of chunk lines and trailers so far.
+    /// Bytes of chunk lines and trailers received so far.
     overhead: usize,
 }
 
@@ -87,7 +87,7 @@ impl BodyDecoder {
         matches!(self.stage, Stage::Whole)
     }
 
-    /// Bytes of body that have come so far.
+    /// Bytes of the body received so far.
     pub(crate) fn received(&self) -> usize {
         self.received
     }
@@ -170,7 +170,7 @@ fn line(
     bad: ErrorResponse,
 ) -> Result<Option<&[u8]>, ErrorResponse> {
     let Some(end) = memchr::memchr(b'\n', &input[..input.len().min(max_bytes)]) else {
-        // No later byte makes a control byte valid, so it is refused at once.
+        // No later byte can make a control byte valid, so such a line is refused at once.
         let has_control = input.iter().enumerate().any(|(at, &byte)| {
             byte.is_ascii_control() && byte != b'\t' && !(byte == b'\r' && at + 1 == input.len())
         });
@@ -186,7 +186,7 @@ fn line(
 fn chunk_size(line: &[u8]) -> Result<usize, ErrorResponse> {
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let text = core::str::from_utf8(&line[..digits]).map_err(|_| BAD_CHUNK)?;
-    // A size that does not fit the integer is refused as malformed: it was made to overflow.
+    // A size that does not fit 64 bits counts as malformed: it was made to overflow an integer.
     let size = u64::from_str_radix(text, 16).map_err(|_| BAD_CHUNK)?;
     if digits > 16 || !are_extensions(&line[digits..]) {
         return Err(BAD_CHUNK);

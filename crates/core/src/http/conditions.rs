@@ -77,14 +77,14 @@ fn is_part_current(request: Request<'_>, metadata: &Metadata, now: Now) -> bool 
     let mut values = request.values("If-Range");
     let Some(value) = values.next() else { return true };
     if values.next().is_some() {
-        // With two fields it is not clear which file the client's part is from.
+        // With two fields it is not clear which version of the file the client has.
         return false;
     }
     if value.starts_with(b"\"") || value.starts_with(b"W/") {
         // A weak tag never matches strongly.
         return value == metadata.tag();
     }
-    // A file that changed within this second can change again within it (RFC 9110 §8.8.2.2).
+    // A file that changed in this second can change again in the same second (RFC 9110 §8.8.2.2).
     let is_settled = metadata.modified_unix_s() < now.unix_s;
     is_settled && single_date(request, "If-Range", now) == Some(metadata.modified_unix_s())
 }

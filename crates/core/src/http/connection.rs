@@ -1,4 +1,4 @@
-//! A connection as a driver sees it: the driver polls it for what it wants, and reports the result.
+//! A connection as a driver sees it: the driver polls for the next want, and reports the result.
 //!
 //! `state.rs` draws the states, `transitions.rs` has the transitions of a poll, and this file has
 //! the transitions of a report. A request stays in `input` until its response is sent, since spans
@@ -39,8 +39,8 @@ use state::State;
 /// | [`sent`](Connection::sent) | a transmit is with the kernel, or failed |
 /// | [`peeked`](Connection::peeked) | the driver looked for unread input |
 /// | [`reset`](Connection::reset) | the client reset the connection |
-/// | [`close_when_idle`](Connection::close_when_idle) | to end it, at once if it is idle |
-/// | [`drain`](Connection::drain) | to end it with its next response |
+/// | [`close_when_idle`](Connection::close_when_idle) | to end the connection, at once if it is idle |
+/// | [`drain`](Connection::drain) | to end the connection with its next response |
 /// | [`deadline`](Connection::deadline) | when to poll at the latest |
 /// | [`is_idle`](Connection::is_idle) | whether no request has started |
 /// | [`has_unread`](Connection::has_unread) | whether closing would reset the connection |
@@ -54,13 +54,13 @@ pub struct Connection<P: Application<F>, F> {
     deadline: Option<Deadline>,
     /// Received bytes that belong to no finished request.
     input: Vec<u8>,
-    /// Where the current request begins; the bytes after it were pipelined.
+    /// Where the current request begins in `input`; pipelined requests can follow it.
     start: usize,
     /// How many bytes after `start` were parsed already and are an incomplete head.
     seen: u32,
-    /// Requests so far.
+    /// The number of requests so far.
     requests: u32,
-    /// Operations so far; also the ticket of the last one.
+    /// The number of operations so far, which is the ticket of the last operation.
     operations: u32,
     /// Whether the client has stopped sending.
     input_ended: bool,

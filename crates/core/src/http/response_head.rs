@@ -15,7 +15,7 @@ pub(crate) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 pub(crate) enum Persistence {
     /// It stays open, by the default of HTTP/1.1.
     Implied,
-    /// It stays open, and the field says so, since HTTP/1.0 closes by default.
+    /// It stays open, and the field says `keep-alive`, since HTTP/1.0 closes by default.
     Explicit,
     /// It is closed.
     Ends,

@@ -251,7 +251,7 @@ impl<P: Application<F>, F> Connection<P, F> {
         (State::Sending(exchange), Some(Want::Send(transmit)))
     }
 
-    /// Sets the deadline of a transmit, which grows with its length.
+    /// Sets the deadline of a transmit. A longer transmit has more time.
     fn set_delivery_deadline(&mut self, transmit: &Transmit<F>, app: &P, now: Now) {
         let bytes = transmit.head.len() as u64 + transmit.body.len();
         self.set_deadline(Timeout::Delivery, app.limits().delivery_timeout_ms(bytes), now);
