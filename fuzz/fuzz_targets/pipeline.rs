@@ -32,7 +32,7 @@ enum Event<'a> {
     Write(u16),
     /// All outgoing bytes are written, and a reply comes in pieces of this size.
     Reply(Value<'a>, u8),
-    /// Bytes come that are usually no value.
+    /// Bytes come that need not be a value.
     Garbage(&'a [u8]),
     Fail,
 }

@@ -13,7 +13,7 @@ use super::database::{Database, Effect};
 use super::request::{StoreRequest, refuse};
 
 /// The most requests of one client in a batch, so that a client that sends thousands does not delay
-/// the others. Next to the cost of this many requests, that of the commit is small.
+/// the others. The cost of a commit is small next to that of this many requests.
 pub(super) const REQUESTS_PER_BATCH: usize = 256;
 
 /// The length of a client's replies at which its part of a batch ends. For a client that does not

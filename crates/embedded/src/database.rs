@@ -16,14 +16,14 @@ use super::items::ListPage;
 /// The effect of a command, or of a batch of them, in ascending order of cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Effect {
-    /// It does not use the database.
+    /// The command does not use the database.
     Nothing,
-    /// It reads.
+    /// The command only reads.
     Reads,
-    /// It changes a counter. The change is written to the log before the reply, but not yet to the
-    /// disk: a power failure can undo the latest changes.
+    /// The command changes a counter. The change is written to the log before the reply, but not
+    /// yet to the disk: a power failure can undo the latest changes.
     Counts,
-    /// It stores. The change is on the disk before the reply.
+    /// The command stores something. The change is on the disk before the reply.
     Stores,
 }
 

@@ -1,8 +1,8 @@
 //! The embedded store: `zerohttpd store FILE`, a process that keeps the guestbook in a file when
 //! no Redis is named.
 //!
-//! To its clients it is a Redis with few [commands] on a Unix socket beside the file. The file is
-//! an SQLite [database](schema) that any tool can read.
+//! To its clients the process looks like a Redis with few [commands], on a Unix socket beside the
+//! file. The file is an SQLite [database](schema) that any tool can read.
 //!
 //! ```text
 //! FILE         the database; FILE-wal and FILE-shm are its log

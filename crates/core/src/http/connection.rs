@@ -39,7 +39,7 @@ use state::State;
 /// | [`sent`](Connection::sent) | a transmit is with the kernel, or failed |
 /// | [`peeked`](Connection::peeked) | the driver looked for unread input |
 /// | [`reset`](Connection::reset) | the client reset the connection |
-/// | [`close_when_idle`](Connection::close_when_idle) | to end the connection, at once if it is idle |
+/// | [`close_when_idle`](Connection::close_when_idle) | to end the connection, at once if idle |
 /// | [`drain`](Connection::drain) | to end the connection with its next response |
 /// | [`deadline`](Connection::deadline) | when to poll at the latest |
 /// | [`is_idle`](Connection::is_idle) | whether no request has started |

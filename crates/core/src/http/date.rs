@@ -14,7 +14,7 @@ const MONTHS: [&[u8; 3]; 12] = [
 /// The last second of the year 9999; later years have five digits.
 const LAST_S: u64 = 253_402_300_799;
 
-/// Year, month (1 to 12) and day (1 to 31) of a day counted from 1970-01-01.
+/// The year, the month (1 to 12) and the day of the month of a day counted from 1970-01-01.
 ///
 /// The calendar repeats every 400 years (146,097 days). If a year begins on 1 March, a leap day is
 /// its last day, and the month is a linear function of the day.

@@ -34,10 +34,10 @@ impl Remarks {
     }
 }
 
-/// About the length of the markup around a remark.
+/// The approximate length of the markup around a remark.
 const MARKUP_BYTES: usize = 100;
 
-/// About the length of the links below the remarks.
+/// The approximate length of the links below the remarks.
 const NAVIGATION_BYTES: usize = 160;
 
 /// The note below the last page if there are older remarks.

@@ -14,7 +14,7 @@ pub(super) struct CachedPage {
 }
 
 impl CachedPage {
-    /// Renders a page from a reply, whose bytes are `wire`; none if it is not a list of strings.
+    /// Renders a page from a reply with the bytes `wire`; none if the reply is no list of strings.
     pub(super) fn new(page: u32, reply: &RespValue<'_>, wire: &[u8]) -> Option<CachedPage> {
         let RespValue::Array(Some(items)) = reply else { return None };
         let text = |item| if let &RespValue::Bulk(text) = item { text } else { None };

@@ -9,7 +9,7 @@ use core::fmt;
 
 use crate::limits;
 
-/// One value of RESP2. It borrows from the bytes that it was [decoded](decode) from.
+/// One value of RESP2. It borrows the bytes from which it was [decoded](decode).
 #[derive(Debug, PartialEq, Eq)]
 pub enum RespValue<'a> {
     /// `+OK`

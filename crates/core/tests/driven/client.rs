@@ -154,7 +154,7 @@ impl Client {
         self.conn.deadline().map(|deadline| (deadline.on, deadline.at_ms - self.now.ms))
     }
 
-    /// Polls, and returns the transmit that is wanted.
+    /// Polls, and returns the transmit that the connection wants to send.
     pub(crate) fn poll_transmit(&mut self) -> Transmit<Handle> {
         match self.poll() {
             Want::Send(transmit) => transmit,

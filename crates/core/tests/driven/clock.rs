@@ -81,7 +81,7 @@ fn conditions_are_right_at_every_setting_of_the_clock() {
             assert!(!is_dated || unix_s >= START.unix_s, "{line} at {unix_s}: {answer}");
         }
         // With a date in If-Range, a part is sent only if the file is older than now: a file that
-        // changed in this second can change again in it.
+        // changed in this second can change again in the same second.
         let line = format!("Range: bytes=0-1\r\nIf-Range: {modified}");
         let answer = ask(&mut client, &with(&line));
         let is_part = answer.starts_with("HTTP/1.1 206 ");

@@ -23,7 +23,7 @@ fn ticket(client: &mut Client) -> Ticket {
     ticket
 }
 
-/// A client that has asked for a file of `len` bytes, which was opened.
+/// A client that has asked for a file of `len` bytes. The file is open.
 fn asked_for(len: usize) -> Client {
     let mut client = Client::new();
     client.conn.received(&get("/large.bin"));
