@@ -27,8 +27,8 @@ impl SitePath {
                 b".." => {
                     decoded.truncate(start);
                     let parent = decoded.strip_suffix(b"/")?;
-                    let keep = parent.iter().rposition(|&byte| byte == b'/').map_or(0, |at| at + 1);
-                    decoded.truncate(keep);
+                    let len = parent.iter().rposition(|&byte| byte == b'/').map_or(0, |at| at + 1);
+                    decoded.truncate(len);
                 }
                 // The decoded name counts: its dot can be escaped, like any character.
                 b".well-known" if start == 0 => decoded.push(b'/'),

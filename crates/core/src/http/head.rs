@@ -22,7 +22,7 @@ pub(crate) struct RequestHead {
     /// Whether the version is HTTP/1.1, not 1.0.
     pub(crate) is_1_1: bool,
     /// Whether the client wants to send another request on this connection (RFC 9112 §9.3).
-    pub(crate) keep_alive: bool,
+    pub(crate) wants_keep_alive: bool,
     pub(crate) framing: Framing,
     pub(crate) expectation: Expectation,
     /// Whether the request has a condition or a range.
@@ -52,7 +52,7 @@ impl RequestHead {
             method: if is_head { Method::Head } else { Method::Unknown },
             target: Target { path: nothing, query: None, authority: None },
             is_1_1: true,
-            keep_alive: false,
+            wants_keep_alive: false,
             framing: Framing::None,
             expectation: Expectation::None,
             is_conditional: false,
@@ -205,7 +205,7 @@ fn query_to_mask(head: &[u8]) -> Option<Range<usize>> {
 
 /// Whether an incomplete head is still within its limits. Valid only if no line has ended since the
 /// head was last parsed.
-pub(crate) fn within_bounds(input: &[u8], limits: &Limits) -> bool {
+pub(crate) fn is_within_bounds(input: &[u8], limits: &Limits) -> bool {
     let head = &input[empty_lines(input).unwrap_or(0)..];
     match memchr::memchr(b'\n', head) {
         None => head.len() <= limits.request_line_bytes,
@@ -287,7 +287,7 @@ fn request_head(
         method,
         target,
         is_1_1,
-        keep_alive: !fields.says_close && (is_1_1 || fields.says_keep_alive),
+        wants_keep_alive: !fields.says_close && (is_1_1 || fields.says_keep_alive),
         framing: fields.framing(is_1_1)?,
         is_conditional: fields.is_conditional,
         has_accept_encoding: fields.has_accept_encoding,

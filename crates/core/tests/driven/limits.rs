@@ -9,7 +9,8 @@ use crate::world::Handle;
 /// The most bytes that a driver reads at once.
 const SCRATCH_BYTES: usize = 64 * 1024;
 
-fn says_close(client: &mut Client) -> bool {
+/// Takes the answers so far. Returns whether one of them says `close`.
+fn take_close(client: &mut Client) -> bool {
     String::from_utf8_lossy(&client.take()).contains("\r\nConnection: close\r\n")
 }
 
@@ -19,9 +20,9 @@ fn the_answer_to_the_last_allowed_request_says_close() {
     let mut client = Client::with(limit.clone());
     client.get("/hello.txt");
     client.get("/missing");
-    assert!(!says_close(&mut client));
+    assert!(!take_close(&mut client));
     client.get("/hello.txt");
-    assert!(says_close(&mut client) && client.server_has_shut);
+    assert!(take_close(&mut client) && client.server_has_shut);
     let mut client = Client::with(limit);
     client.push(&get("/hello.txt").repeat(5));
     assert_eq!(client.statuses(), [200; 3], "pipelined requests count too");
@@ -35,7 +36,7 @@ fn with_no_keep_alive_each_response_is_the_last() {
     ] {
         let mut client = Client::with(Limits { keep_alive_timeout_ms: 0, ..Limits::default() });
         client.push(head.as_bytes());
-        assert!(says_close(&mut client) && client.server_has_shut, "{name}");
+        assert!(take_close(&mut client) && client.server_has_shut, "{name}");
         client.stop();
         assert_eq!(client.end, Some(CloseReason::Done), "{name}");
     }

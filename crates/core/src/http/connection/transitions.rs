@@ -114,7 +114,7 @@ impl<P: Application<F>, F> Connection<P, F> {
         let no_line_ended =
             self.seen > 0 && memchr::memchr(b'\n', &input[self.seen as usize..]).is_none();
         let more_may_come =
-            no_line_ended && !self.input_ended && head::within_bounds(input, app.limits());
+            no_line_ended && !self.input_ended && head::is_within_bounds(input, app.limits());
         if input.is_empty() || more_may_come {
             self.seen = input.len() as u32;
             return Ok(None);
@@ -260,7 +260,7 @@ impl<P: Application<F>, F> Connection<P, F> {
     fn persistence(&self, exchange: &Exchange<P, F>, app: &P) -> Persistence {
         let head = &exchange.head;
         let nothing_follows = self.input_ended && self.pending().len() <= head.len;
-        let stays_open = head.keep_alive
+        let stays_open = head.wants_keep_alive
             && !exchange.leaves_unread
             && self.leaving == Leaving::No
             && !nothing_follows
@@ -288,7 +288,7 @@ impl<P: Application<F>, F> Connection<P, F> {
         // the response (RFC 9112 §9.6). A client that said "close" sends nothing more while it
         // waits for a short response, so a look at the socket is enough.
         let is_short = exchange.body_bytes <= limits::SHORT_ANSWER_BYTES;
-        match !exchange.head.keep_alive && is_short && !self.leaves_unread {
+        match !exchange.head.wants_keep_alive && is_short && !self.leaves_unread {
             true => State::Peeking,
             false => State::HalfClosing,
         }
