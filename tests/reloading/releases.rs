@@ -143,7 +143,7 @@ fn old_servers_go_on_until_a_successor_can_start_its_own(arch: &str) {
     let mut server = Server::start_from(&program, arch, &store.url(), &options);
     let before = server.servers();
     install_script(&folder, &program);
-    content.folder.write("templates/error.html", "no placeholder");
+    content.folder.write("templates/error.html", "no gap");
     server.supervisor().signal(Signal::USR2);
     wait_until("a successor", || server.errors().contains("took over"));
     assert!(server.errors().contains("the servers of the previous program go on"));

@@ -105,7 +105,7 @@ fn a_reload_with_unusable_files_changes_nothing(arch: &str) {
     let (store, content) = (Store::embedded(), Content::new());
     let mut server = Server::start(arch, &store.url(), &words(&content.options()));
     let before = server.servers();
-    content.folder.write("templates/error.html", "no placeholder");
+    content.folder.write("templates/error.html", "no gap");
     server.supervisor().signal(Signal::HUP);
     wait_until("a message about it", || server.errors().contains("going on as before"));
     assert!(server.errors().contains("error.html"), "{}", server.errors());

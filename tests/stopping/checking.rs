@@ -242,8 +242,8 @@ const TEMPLATES: &[State] = &[
     }),
     ("a misspelt template", |p| templates_of(p, "templates/guestbok/index.html", b"")),
     ("a template in the wrong folder", |p| templates_of(p, "templates/index.html", b"")),
-    ("an incomplete template", |p| templates_of(p, "templates/error.html", b"$STATUS$")),
-    ("a placeholder that nothing fills", |p| {
+    ("a template without its gap", |p| templates_of(p, "templates/error.html", b"$STATUS$")),
+    ("a gap that nothing fills", |p| {
         templates_of(p, "templates/error.html", b"$STATUS$ $REASON$ $EXPLANATION$ $VISITORS$")
     }),
     ("a template that is no text", |p| templates_of(p, "templates/error.html", b"\xff")),

@@ -53,7 +53,7 @@ test!(Architecture, a_template_without_its_placeholder_is_named_in_the_error);
 fn a_template_without_its_placeholder_is_named_in_the_error(arch: &str) {
     let (store, templates) = (Store::embedded(), TempDir::new());
     std::fs::create_dir(templates.join("guestbook")).expect("a folder");
-    templates.write("guestbook/index.html", "no placeholder at all");
+    templates.write("guestbook/index.html", "no gap at all");
     let folder = templates.path().display().to_string();
     let ended = Server::failed_start(arch, &store.url(), &["--templates", &folder]);
     assert_says(&ended, &["guestbook/index.html", &folder]);
