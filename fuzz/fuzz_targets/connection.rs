@@ -9,10 +9,10 @@
 #[path = "../../crates/core/tests/driven/client.rs"]
 #[allow(dead_code)]
 mod client;
+mod environment;
 #[path = "../../tests/support/script.rs"]
 #[allow(dead_code)]
 mod script;
-mod setting;
 mod wire;
 #[path = "../../crates/core/tests/driven/world.rs"]
 #[allow(dead_code)]
@@ -44,17 +44,17 @@ struct CompletionDriver {
     store: Store,
     now: Now,
     /// The task under way.
-    owed: Option<Task>,
-    /// Bytes that came and that the connection did not take yet.
+    task: Option<Task>,
+    /// Bytes that have come and that the connection has not taken yet.
     untaken: Vec<u8>,
     /// Transmits that the connection gave up.
     abandoned_sends: Vec<Transmit<Handle>>,
     /// Tickets of operations that were reported, or that the connection gave up.
     stale_tickets: Vec<Ticket>,
     wire: Wire,
-    /// Whether the sending side was shut.
-    has_shut: bool,
-    /// Why the connection was closed, once it is.
+    /// Whether the server has shut its sending side.
+    server_has_shut: bool,
+    /// Why the connection was closed, if it is closed.
     end: Option<CloseReason>,
     /// Whether the end cut an answer short.
     is_cut_short: bool,
@@ -63,7 +63,7 @@ struct CompletionDriver {
 /// The visitor number in a late reply, for which the connection no longer waits.
 const STALE_NUMBER: u64 = 666_666_666;
 
-/// The beginning of a guestbook page with that number. No remark can begin a page so.
+/// The beginning of a guestbook page with that number. No remark can make a page begin like this.
 const STALE_PAGE: &[u8] = b"visitor 666,666,666 ";
 
 /// The time-out of an operation.
@@ -74,7 +74,7 @@ fn timeout_of(operation: &Operation) -> Timeout {
     }
 }
 
-/// No connection takes more polls than this to come to its end.
+/// No connection needs more polls than this to come to its end.
 const MOST_POLLS: usize = 10_000;
 
 fuzz_target!(|script: &[u8]| {
@@ -102,16 +102,16 @@ impl CompletionDriver {
     fn new(first: Option<&u8>) -> CompletionDriver {
         CompletionDriver {
             connection: Connection::new(),
-            app: setting::app(first),
-            site: setting::site(),
+            app: environment::app(first),
+            site: environment::site(),
             store: Store::default(),
             now: START,
-            owed: None,
+            task: None,
             untaken: Vec::new(),
             abandoned_sends: Vec::new(),
             stale_tickets: Vec::new(),
             wire: Wire::default(),
-            has_shut: false,
+            server_has_shut: false,
             end: None,
             is_cut_short: false,
         }
@@ -122,7 +122,7 @@ impl CompletionDriver {
         self.offer();
     }
 
-    /// Passes bytes that came to the connection, and keeps those that it does not take.
+    /// Passes the connection the bytes that have come, and keeps those that it does not take.
     fn offer(&mut self) {
         if !self.untaken.is_empty() {
             let taken = self.connection.received(&self.untaken);
@@ -130,7 +130,7 @@ impl CompletionDriver {
         }
     }
 
-    /// The client stops sending. The connection learns that after it has taken all bytes.
+    /// The client stops sending, unless the connection has not taken all bytes yet.
     fn stop(&mut self) {
         if self.untaken.is_empty() {
             self.connection.received(&[]);
@@ -184,17 +184,17 @@ impl CompletionDriver {
             Want::Wait => {}
             Want::Read => self.offer(),
             Want::Peek => self.connection.peeked(!self.untaken.is_empty()),
-            Want::Shutdown => self.has_shut = true,
+            Want::Shutdown => self.server_has_shut = true,
             Want::Close(why, cut_short) => {
                 self.end = Some(why);
                 self.is_cut_short = cut_short.is_some();
             }
             Want::Perform(ticket, operation) => {
-                self.owed = Some(Task::Perform(ticket, operation));
+                self.task = Some(Task::Perform(ticket, operation));
             }
             Want::Send(transmit) => {
                 self.wire.send(&transmit);
-                self.owed = Some(Task::Send(transmit));
+                self.task = Some(Task::Send(transmit));
             }
         }
     }
@@ -202,7 +202,7 @@ impl CompletionDriver {
     /// Checks that this want is allowed now. `due` says whether the deadline has passed.
     fn check(&self, want: &Want<Handle, Operation>, due: bool) {
         let closes = matches!(want, Want::Close(..));
-        match &self.owed {
+        match &self.task {
             None => assert!(!matches!(want, Want::Wait), "it waits although no task is under way"),
             Some(Task::Perform(..)) => {
                 assert!(
@@ -215,33 +215,33 @@ impl CompletionDriver {
             }
         }
         let on = self.connection.deadline().map(|deadline| deadline.on);
-        let owed = self.owed.as_ref();
+        let task = self.task.as_ref();
         let in_order = match want {
             Want::Read => match on {
-                Some(Timeout::Linger) => self.has_shut,
+                Some(Timeout::Linger) => self.server_has_shut,
                 Some(Timeout::FirstByte | Timeout::KeepAlive) => {
-                    !self.has_shut && self.connection.is_idle()
+                    !self.server_has_shut && self.connection.is_idle()
                 }
-                Some(Timeout::Head | Timeout::Body) => !self.has_shut,
+                Some(Timeout::Head | Timeout::Body) => !self.server_has_shut,
                 _ => false,
             },
-            Want::Wait => match owed {
+            Want::Wait => match task {
                 Some(Task::Perform(_, operation)) => on == Some(timeout_of(operation)),
                 Some(Task::Send(_)) => on == Some(Timeout::Delivery),
                 None => true,
             },
             Want::Perform(_, operation) => on == Some(timeout_of(operation)),
-            Want::Send(_) => on == Some(Timeout::Delivery) && !self.has_shut,
-            Want::Shutdown => !self.has_shut && self.wire.is_between(),
+            Want::Send(_) => on == Some(Timeout::Delivery) && !self.server_has_shut,
+            Want::Shutdown => !self.server_has_shut && self.wire.is_between_answers(),
             Want::Close(why, _) => on.is_none() && *why != CloseReason::Bug,
-            Want::Peek => on.is_none() && !self.has_shut,
+            Want::Peek => on.is_none() && !self.server_has_shut,
         };
-        assert!(in_order, "{want:?} waiting on {on:?}, has_shut: {}", self.has_shut);
+        assert!(in_order, "{want:?} waiting on {on:?}, has_shut: {}", self.server_has_shut);
     }
 
     /// The connection has given up the task under way.
     fn abandon(&mut self) {
-        match self.owed.take() {
+        match self.task.take() {
             Some(Task::Send(transmit)) => self.abandoned_sends.push(transmit),
             Some(Task::Perform(ticket, _)) => self.stale_tickets.push(ticket),
             None => {}
@@ -250,7 +250,7 @@ impl CompletionDriver {
 
     /// Performs the task under way, without a fault.
     fn perform_task(&mut self) {
-        match self.owed.take() {
+        match self.task.take() {
             None => {}
             Some(Task::Perform(ticket, operation)) => {
                 let is_for_store = matches!(operation, Operation::Ask(_));
@@ -260,8 +260,8 @@ impl CompletionDriver {
                     self.stale_tickets.push(ticket);
                 }
             }
-            Some(task @ Task::Send(_)) => {
-                self.owed = Some(task);
+            Some(send @ Task::Send(_)) => {
+                self.task = Some(send);
                 self.send_ends(Sent::Whole);
             }
         }
@@ -271,10 +271,10 @@ impl CompletionDriver {
     fn run_until_idle(&mut self) {
         for _ in 0..MOST_POLLS {
             self.poll();
-            if self.end.is_some() || (self.owed.is_none() && !self.has_shut) {
+            if self.end.is_some() || (self.task.is_none() && !self.server_has_shut) {
                 return;
             }
-            if self.owed.is_none() && self.is_lingering() {
+            if self.task.is_none() && self.is_lingering() {
                 return;
             }
             self.perform_task();
@@ -293,14 +293,14 @@ impl CompletionDriver {
             0x8a => AssetError::Busy,
             _ => AssetError::Unreadable,
         };
-        match self.owed.take() {
+        match self.task.take() {
             Some(Task::Perform(ticket, Operation::List(..))) => {
                 self.connection.completed(ticket, Completion::Listed(Err(why)));
             }
             Some(Task::Perform(ticket, Operation::Open(..))) => {
                 self.connection.completed(ticket, Completion::Opened(Err(why)));
             }
-            other => self.owed = other,
+            other => self.task = other,
         }
     }
 
@@ -312,12 +312,12 @@ impl CompletionDriver {
             0x8f => StoreDown::Overloaded,
             _ => StoreDown::Refused,
         };
-        match self.owed.take() {
+        match self.task.take() {
             Some(Task::Perform(ticket, Operation::Ask(_))) => {
                 self.connection.completed(ticket, Completion::Answered(Err(why)));
                 self.stale_tickets.push(ticket);
             }
-            other => self.owed = other,
+            other => self.task = other,
         }
     }
 
@@ -336,16 +336,16 @@ impl CompletionDriver {
         self.connection.completed(ticket, Completion::Opened(Ok(file)));
     }
 
-    fn send_ends(&mut self, how: Sent) {
-        match self.owed.take() {
+    fn send_ends(&mut self, outcome: Sent) {
+        match self.task.take() {
             Some(Task::Send(transmit)) => {
-                let (len, more) = (transmit.body.len(), transmit.rest > 0);
+                let (len, has_more) = (transmit.body.len(), transmit.rest > 0);
                 // A reset can have ended the send.
-                let whole = how == Sent::Whole && self.connection.deadline().is_some();
-                let served = self.connection.sent(transmit, how);
-                self.wire.reported(whole, len, more, served.as_ref());
+                let is_whole = outcome == Sent::Whole && self.connection.deadline().is_some();
+                let served = self.connection.sent(transmit, outcome);
+                self.wire.check_report(is_whole, len, has_more, served.as_ref());
             }
-            other => self.owed = other,
+            other => self.task = other,
         }
     }
 
@@ -379,7 +379,7 @@ impl CompletionDriver {
             self.advance_clock(self.ms_to_deadline());
         }
         let end = self.end.expect("the end");
-        assert!(self.wire.is_between() || self.is_cut_short, "cut: {end}");
+        assert!(self.wire.is_between_answers() || self.is_cut_short, "cut: {end}");
         self.abandon();
         while !self.abandoned_sends.is_empty() {
             self.report_abandoned_send();

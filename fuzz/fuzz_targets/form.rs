@@ -41,7 +41,7 @@ fuzz_target!(|body: &[u8]| {
     check_page(&page, stored.len());
 });
 
-/// Checks an item, which is `remark - name`. The name can contain ` - ` too.
+/// Checks an item, which is `remark - name`. Both can contain ` - ` too.
 fn check_item(item: &[u8]) {
     let text = std::str::from_utf8(item).expect("an item in UTF-8");
     let control = |c: char| c.is_control() && c != '\n' && c != '\t';

@@ -28,11 +28,11 @@ enum Event<'a> {
         is_counted: bool,
     },
     Sign(&'a [u8]),
-    /// At max_bytes this many of the outgoing bytes are written.
+    /// At most this many of the outgoing bytes are written.
     Write(u16),
     /// All outgoing bytes are written, and a reply comes in pieces of this size.
     Reply(Value<'a>, u8),
-    /// Bytes come that are no value, max_bytes of the time.
+    /// Bytes come that need not be a value.
     Garbage(&'a [u8]),
     Fail,
 }
@@ -116,8 +116,7 @@ impl Conversation {
         self.open.push(Some(query));
     }
 
-    /// Writes at max_bytes `max_bytes` bytes, and checks that all bytes written so far are
-    /// commands.
+    /// Writes at most `max_bytes` bytes, and checks that the bytes written so far are commands.
     fn write(&mut self, max_bytes: usize) {
         let outgoing = self.pipeline.outgoing();
         let count = outgoing.len().min(max_bytes);

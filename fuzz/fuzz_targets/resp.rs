@@ -1,4 +1,4 @@
-//! RESP2: any bytes can be decoded, and no prefix is decoded to another value than the whole.
+//! RESP2: any bytes can be decoded, and no prefix is decoded to a different value than the whole.
 
 #![no_main]
 
@@ -32,7 +32,7 @@ fn check_encoders(value: &RespValue<'_>) {
     }
 }
 
-/// Encodes a value. Returns false if there is no encoder for it, as for the null array.
+/// Encodes a value. Returns false if there is no encoder for it, such as for the null array.
 fn encode(out: &mut Vec<u8>, value: &RespValue<'_>) -> bool {
     let text = |bytes| std::str::from_utf8(bytes).ok().filter(|text| !text.contains(['\r', '\n']));
     match value {

@@ -8,11 +8,11 @@ use crate::script::read_answer;
 use crate::world::Handle;
 
 /// The longest head: with a `Location` in which every byte of the request line is escaped. The
-/// start of a part is shorter.
+/// fields before a part in multipart/byteranges are shorter.
 const HEAD_BYTES: usize = 4 * limits::REQUEST_LINE_BYTES;
 
-/// The longest page: a refused form with the text of the form, of which a byte takes up to six
-/// bytes of HTML.
+/// The longest page: that of a refused form, which shows the form's text again. Each byte of the
+/// text takes up to six bytes of HTML.
 const PAGE_BYTES: usize = 8 * 1024 + 6 * limits::BODY_BYTES;
 
 #[derive(Default)]
@@ -20,9 +20,9 @@ pub(crate) struct Wire {
     /// The answer that is being sent.
     answer: Option<Answer>,
     /// Whether an answer said `Connection: close`.
-    closing: bool,
+    is_closing: bool,
     /// Whether a send failed.
-    failed: bool,
+    has_failed: bool,
 }
 
 struct Answer {
@@ -30,14 +30,14 @@ struct Answer {
     body_bytes: u64,
     /// Bytes of body that are not sent yet.
     left: u64,
-    /// Whether it is the answer to a HEAD, which gives a length and has no body.
+    /// Whether this is the answer to a HEAD, which gives a length and has no body.
     to_head: bool,
 }
 
 impl Wire {
-    /// Whether no answer is being sent, except an interim one.
-    pub(crate) fn is_between(&self) -> bool {
-        self.failed || self.answer.as_ref().is_none_or(|answer| answer.status == 100)
+    /// Whether no answer is being sent, except perhaps an interim one.
+    pub(crate) fn is_between_answers(&self) -> bool {
+        self.has_failed || self.answer.as_ref().is_none_or(|answer| answer.status == 100)
     }
 
     /// Checks a transmit as the next part of the answer.
@@ -51,9 +51,9 @@ impl Wire {
         assert!(head_bytes <= HEAD_BYTES, "a head of {head_bytes} bytes");
         assert!(page.len() <= PAGE_BYTES, "a page of {} bytes", page.len());
         assert!(!page.starts_with(STALE_PAGE), "a late reply of the store was shown");
-        let of_body = page.len() as u64;
+        let page_bytes = page.len() as u64;
         let answer = self.answer.as_mut().expect("an answer");
-        let bytes = of_body + transmit.body.len();
+        let bytes = page_bytes + transmit.body.len();
         assert!(bytes <= answer.left, "{bytes} bytes where {} are left", answer.left);
         answer.left -= bytes;
         // The answer to a HEAD names a length, and has no body.
@@ -65,44 +65,44 @@ impl Wire {
 
     /// Begins an answer with its head. Returns the length of the head.
     fn begin(&mut self, bytes: &[u8]) -> usize {
-        assert!(!self.closing && !self.failed, "an answer after the last one");
+        assert!(!self.is_closing && !self.has_failed, "an answer after the last one");
         let read = read_answer(bytes, true).expect("an answer");
         let (head, used) = read.expect("a whole head");
         let length = head.field("Content-Length").expect("one length");
-        let bodiless = matches!(head.status, 100 | 204 | 304);
-        assert_eq!(length.is_none(), bodiless, "a length: {}", bytes.escape_ascii());
+        let has_no_body = matches!(head.status, 100 | 204 | 304);
+        assert_eq!(length.is_none(), has_no_body, "a length: {}", bytes.escape_ascii());
         let text = length.map(|digits| std::str::from_utf8(digits).expect("digits"));
         let left = text.map_or(0, |digits| digits.parse().expect("a number"));
-        self.closing = head.field("Connection").expect("one field") == Some(b"close");
+        self.is_closing = head.field("Connection").expect("one field") == Some(b"close");
         self.answer = Some(Answer { status: head.status, body_bytes: left, left, to_head: false });
         used
     }
 
     /// Checks the access record, if any, after the driver has reported a transmit.
-    pub(crate) fn reported(
+    pub(crate) fn check_report(
         &mut self,
-        whole: bool,
+        is_whole: bool,
         len: u64,
-        more: bool,
+        has_more: bool,
         served: Option<&AccessRecord<'_>>,
     ) {
         let answer = self.answer.as_ref().expect("an answer");
-        if !whole || self.failed {
+        if !is_whole || self.has_failed {
             assert!(served.is_none(), "logged although it failed");
-            self.failed = true;
+            self.has_failed = true;
             return;
         }
         match served {
-            None => assert!(more || answer.status == 100, "not logged: {}", answer.status),
+            None => assert!(has_more || answer.status == 100, "not logged: {}", answer.status),
             Some(served) => {
-                assert!(!more && len <= served.body_bytes, "logged before its end");
+                assert!(!has_more && len <= served.body_bytes, "logged before its end");
                 assert_eq!((served.status, served.body_bytes), (answer.status, answer.body_bytes));
                 assert!(served.request_line.len() <= limits::REQUEST_LINE_BYTES);
                 let to_head = served.request_line.starts_with(b"HEAD ");
                 assert!(to_head || !answer.to_head, "an answer without its body");
             }
         }
-        if !more {
+        if !has_more {
             self.answer = None;
         }
     }

@@ -63,7 +63,7 @@ impl BlockingConnection {
         let mut connection =
             BlockingConnection { socket, pipeline: Pipeline::new(credentials), epoch };
         connection.make_blocking().map_err(unreachable)?;
-        connection.exchange(until_ms, |pipeline| pipeline.is_admitted().then_some(()))?;
+        connection.exchange(until_ms, |pipeline| pipeline.is_greeting_accepted().then_some(()))?;
         Ok(connection)
     }
 

@@ -21,7 +21,7 @@ pub(crate) fn free_port() -> u16 {
     listener.local_addr().expect("its address").port()
 }
 
-/// A value of `--peer` for a server with this name and this behaviour (see [`PeerBehaviour::read`]).
+/// A value of `--peer` for a server with this name and this behaviour: [`PeerBehaviour::read`].
 /// `shell` is the shell command that starts the server; `{}` in it stands for the server itself.
 pub(crate) fn peer_in_shell(name: &str, behaviour: &str, shell: &str) -> String {
     let port = free_port();

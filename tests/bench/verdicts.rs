@@ -154,8 +154,8 @@ fn await_first_limit(behaviour: &str, clients: &str, expected: &[&str]) {
     });
 }
 
-/// Like [`await_first_limit`], but gives up after three runs in which neighbours used half a core or
-/// more and the verdict names them: then the machine is too busy, and the verdicts are right.
+/// Like [`await_first_limit`], but gives up after three runs in which neighbours used half a core
+/// or more and the verdict names them: then the machine is too busy, and the verdicts are right.
 #[track_caller]
 fn await_first_limit_or_neighbours(behaviour: &str, clients: &str, expected: &str) {
     const RUNS: u32 = 3;

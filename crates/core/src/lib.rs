@@ -1,12 +1,12 @@
-//! The core of ZeroHTTPd: an HTTP/1.1 server connection, and the application behind it, as pure
-//! state.
+//! The core of ZeroHTTPd: an HTTP/1.1 server connection, and the application behind it, as state
+//! machines that perform no I/O (sans-I/O).
 //!
 //! [`http`] is the protocol: requests, responses and the state machine of a connection. [`app`] is
-//! the application: a site of files and a guestbook. Between them stands the trait
-//! [`Application`](http::Application), so the protocol can serve another one. [`store`] has the
+//! the application: a site of files and a guestbook. The protocol knows only the trait
+//! [`Application`](http::Application), so it can serve any other application. [`store`] has the
 //! queries of the guestbook and the pipeline that carries them to a Redis.
 //!
-//! A [`Connection`] wants one thing at a time, and [`poll`](Connection::poll) names it. A driver
+//! A [`Connection`] wants one thing at a time: [`poll`](Connection::poll) returns it. A driver
 //! performs that want in its own way: it waits, comes back later, or hands the work to the kernel.
 //! Then it reports the result and polls again. [`Connection`] lists the twelve methods that a
 //! driver calls. HTTP/2 is not a goal: a multiplexed connection has a want for each stream.

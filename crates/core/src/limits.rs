@@ -4,33 +4,35 @@
 //! [`Limits`] has those that an operator can set; their defaults are the constants. A constant that
 //! begins with `MOST` is the largest value that an operator can set.
 
-/// Request line. Browsers and proxies send up to 8 KiB; RFC 9112 §3 asks for 8,000 bytes at least.
+/// The longest request line. Browsers and proxies send up to 8 KiB; RFC 9112 §3 asks for 8,000
+/// bytes at least.
 pub const REQUEST_LINE_BYTES: usize = 8 * 1024;
 
 /// The largest limit of a request line: no browser shows a longer address.
 pub const MOST_REQUEST_LINE_BYTES: usize = 64 * 1024;
 
-/// Header section: room for large cookies, as nginx and Apache give.
+/// The largest header section: enough for large cookies, as in nginx and Apache.
 pub const HEADER_SECTION_BYTES: usize = 16 * 1024;
 
-/// The largest limit of a header section. Tickets of single sign-on take up to 100 KiB. More would
-/// let unknown clients fill the memory.
+/// The largest limit of a header section. Tickets of single sign-on take up to 100 KiB. A larger
+/// limit would let unknown clients fill the memory.
 pub const MOST_HEADER_SECTION_BYTES: usize = 256 * 1024;
 
 /// The largest head that limits can allow: request line, header section, their line ends and a few
 /// empty lines.
 pub const HEAD_BYTES: usize = MOST_REQUEST_LINE_BYTES + MOST_HEADER_SECTION_BYTES + 16;
 
-/// Header fields in one request, Apache's default.
+/// Header fields in one request: Apache's default.
 pub const FIELDS: usize = 100;
 
-/// The largest limit of header fields: a head that arrives line by line is parsed again after each.
+/// The largest limit of header fields: a head that arrives line by line is parsed again after each
+/// line.
 pub const MOST_FIELDS: usize = 1000;
 
 /// Empty lines before a request, left over from an earlier body (RFC 9112 §2.2).
 pub const EMPTY_LINES: usize = 2;
 
-/// The body of a form. Percent-encoding can make three bytes of each byte of a remark.
+/// The largest body of a form. Percent-encoding can make three bytes of each byte of a remark.
 pub const BODY_BYTES: usize = 64 * 1024;
 
 /// The largest limit of a body: a form is held in memory, and a refused one is sent back as a page.
@@ -47,9 +49,9 @@ pub const CHUNK_OVERHEAD_BYTES: usize = 64 * 1024;
 /// The most bytes that one read takes from a client: enough for many pipelined requests.
 pub const READ_BYTES: usize = 64 * 1024;
 
-/// Input that a connection buffers while it does not ask for any, for instance pipelined requests.
-/// The driver keeps the rest. It has room for the largest head, an incomplete trailer section and
-/// one read; a body is moved out of it as it arrives.
+/// Input that a connection buffers while it does not ask for input, for instance pipelined
+/// requests. The driver keeps the rest. The largest head, an incomplete trailer section and one
+/// read fit into the buffer; the bytes of a body leave it as they arrive.
 pub const INPUT_BYTES: usize = HEAD_BYTES + CHUNK_OVERHEAD_BYTES + READ_BYTES;
 
 /// Requests on one connection, so that a load balancer in front can move its clients now and then.
@@ -106,8 +108,8 @@ pub const STORE_QUERIES: usize = 32 * 1024;
 /// keep idle connections few.
 pub const KEEP_ALIVE_TIMEOUT_MS: u64 = 15_000;
 
-/// Silence after the accept: as long as a head can take, so this closes no client whose head would
-/// still be in time.
+/// Silence after the accept: equal to [`HEADER_TIMEOUT_MS`], so this time-out closes no client
+/// whose head would still be in time.
 pub const FIRST_BYTE_TIMEOUT_MS: u64 = 10_000;
 
 /// A request head, from its first byte. For the first request the time starts with the accept.
@@ -126,10 +128,10 @@ pub const STORE_TIMEOUT_MS: u64 = 5_000;
 /// that takes longer counts as busy.
 pub const FILE_TIMEOUT_MS: u64 = 10_000;
 
-/// Draining input after a refusal, so that a reset does not overtake the answer (RFC 9112 §9.6).
+/// Lingering after the last answer, so that a reset does not overtake the answer (RFC 9112 §9.6).
 pub const LINGER_TIMEOUT_MS: u64 = 2_000;
 
-/// The time after which a client that got a 503 is told to try again (`Retry-After`).
+/// How long a client that got a 503 should wait before it tries again (`Retry-After`).
 pub const RETRY_AFTER_S: u64 = 5;
 
 /// The bounds that an operator can set.
@@ -151,7 +153,7 @@ pub struct Limits {
     pub keep_alive_timeout_ms: u64,
     /// A reply of the store, in milliseconds.
     pub store_timeout_ms: u64,
-    /// Draining input after the last answer, in milliseconds.
+    /// Lingering after the last answer, in milliseconds.
     pub linger_timeout_ms: u64,
     /// Requests on one connection.
     pub requests_per_connection: u32,

@@ -1,6 +1,6 @@
-//! The two loops of which servers consist, each as short as possible, on real sockets. They run as
-//! documentation tests. The program's drivers (`src/driver/`) add deadlines, admission, a log and
-//! overload.
+//! The two kinds of server loop, each as short as possible, on real sockets. They run as
+//! documentation tests. The program's drivers (`src/driver/`) add deadlines, admission, overload
+//! control and a log.
 //!
 //! In both loops, `perform` opens files and asks the store, `bytes` returns the bytes of a
 //! transmit, and `now` reads the clock.
@@ -165,11 +165,11 @@
 //! struct Client {
 //!     socket: TcpStream,
 //!     connection: Connection<App, File>,
-//!     /// What is being sent, and how much of it went out.
+//!     /// What is being sent, and how many of its bytes were sent.
 //!     outgoing: Option<(Transmit<File>, usize)>,
 //! }
 //!
-//! /// Performs what a client wants until its socket would block, which is the error `WouldBlock`.
+//! /// Performs what a client wants until its socket would block; the error is then `WouldBlock`.
 //! fn advance(app: &App, client: &mut Client) -> io::Result<()> {
 //!     let Client { socket, connection, outgoing } = client;
 //!     loop {

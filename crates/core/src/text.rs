@@ -1,4 +1,4 @@
-//! Writes numbers, lengths for people, and text that is escaped for HTML or JSON.
+//! Writes numbers, human-readable sizes, and text that is escaped for HTML or JSON.
 
 use alloc::vec::Vec;
 use core::ops::Deref;
@@ -65,7 +65,7 @@ pub(crate) fn width_with_commas(number: u64) -> usize {
 /// The digits of the largest number, 18446744073709551615.
 const MOST_DIGITS: usize = 20;
 
-/// Appends a length in bytes for people, rounded down: `999 B`, `1.2 kB`, `12 kB`.
+/// Appends a human-readable size, rounded down: `999 B`, `1.2 kB`, `12 kB`.
 pub(crate) fn size(out: &mut Vec<u8>, bytes: u64) {
     const UNITS: [&[u8; 3]; 6] = [b" kB", b" MB", b" GB", b" TB", b" PB", b" EB"];
     if bytes < 1000 {
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_for_people() {
+    fn human_readable_sizes() {
         for (bytes, expected) in [
             (0, "0 B"),
             (999, "999 B"),

@@ -13,11 +13,11 @@ use super::database::{Database, Effect};
 use super::request::{StoreRequest, refuse};
 
 /// The most requests of one client in a batch, so that a client that sends thousands does not delay
-/// the others. Next to the cost of this many requests, that of the commit is small.
+/// the others. The cost of a commit is small next to that of this many requests.
 pub(super) const REQUESTS_PER_BATCH: usize = 256;
 
-/// The length of its replies at which a client's part of a batch ends. For a client that doesn't
-/// read, the store holds at most this and one more reply.
+/// The length of a client's replies at which its part of a batch ends. For a client that does not
+/// read, the store holds at most this many bytes and one more reply.
 const REPLY_BYTES_PER_BATCH: usize = 256 * 1024;
 
 /// The part of a batch that comes from one client.
@@ -61,7 +61,7 @@ impl<'a> ClientBatch<'a> {
     }
 
     /// Answers the requests in their order, until the replies have [`REPLY_BYTES_PER_BATCH`]. With
-    /// a `refusal`, every request that would change something gets it as its reply.
+    /// a `refusal`, every request that would change something gets the refusal as its reply.
     fn answer(
         &mut self,
         database: &mut Database,
@@ -85,7 +85,7 @@ impl<'a> ClientBatch<'a> {
         }
         if answered < self.requests.len() {
             (self.rest, self.may_have_more) = (self.requests[answered - 1].1, true);
-            // If this batch fails, the requests left for the next batch do not fail.
+            // If this batch fails, the requests that are left for the next batch do not fail.
             self.requests.truncate(answered);
         }
         self.replies = start..replies.len();
@@ -93,7 +93,8 @@ impl<'a> ClientBatch<'a> {
     }
 }
 
-/// Answers all `parts`. When this returns, the transaction is over and the `replies` can be sent.
+/// Answers all `parts` of a batch. When this returns, the transaction is over and the `replies` can
+/// be sent.
 pub(super) fn answer(
     database: &mut Database,
     parts: &mut [ClientBatch<'_>],

@@ -15,7 +15,7 @@ pub(super) enum Wait {
     Input,
     /// The next batch, since there is more to answer.
     Batch,
-    /// Room for its replies in the socket.
+    /// Room in the socket for the replies.
     Room,
     /// Nothing: the connection is to be closed.
     Nothing,
@@ -28,11 +28,11 @@ pub(super) struct StoreClient {
     rest: Vec<u8>,
     /// Whether `rest` can hold a whole request.
     may_have_more: bool,
-    /// Replies that its socket had no room for.
+    /// Replies for which the socket had no room.
     unsent: Vec<u8>,
     /// Whether the connection closes after the last reply: the client has stopped sending, or sent
     /// QUIT or garbage.
-    ended: bool,
+    is_ending: bool,
 }
 
 impl StoreClient {
@@ -42,7 +42,7 @@ impl StoreClient {
             rest: Vec::new(),
             may_have_more: false,
             unsent: Vec::new(),
-            ended: false,
+            is_ending: false,
         }
     }
 
@@ -50,7 +50,7 @@ impl StoreClient {
         match self {
             StoreClient { unsent, .. } if !unsent.is_empty() => Wait::Room,
             StoreClient { may_have_more: true, .. } => Wait::Batch,
-            StoreClient { ended: true, .. } => Wait::Nothing,
+            StoreClient { is_ending: true, .. } => Wait::Nothing,
             _ => Wait::Input,
         }
     }
@@ -63,10 +63,10 @@ impl StoreClient {
             return;
         }
         match net::recv(&self.socket, &mut *scratch, RecvFlags::DONTWAIT) {
-            Ok((0, _)) => self.ended = true,
+            Ok((0, _)) => self.is_ending = true,
             Ok((count, _)) => input.extend_from_slice(&scratch[..count]),
             Err(Errno::AGAIN | Errno::INTR) => {}
-            Err(_) => self.ended = true,
+            Err(_) => self.is_ending = true,
         }
     }
 
@@ -79,7 +79,7 @@ impl StoreClient {
     /// Closes the connection once its replies are sent.
     pub(super) fn end(&mut self) {
         self.keep(&[], false);
-        self.ended = true;
+        self.is_ending = true;
     }
 
     /// Sends replies, and keeps those for which the socket has no room.

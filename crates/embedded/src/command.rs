@@ -9,17 +9,17 @@ use super::database::{Database, Effect, integer};
 pub(super) struct StoreCommand {
     /// The name, in lower case.
     pub(super) name: &'static str,
-    /// The numbers of arguments that it accepts.
+    /// How many arguments the command accepts.
     pub(super) arguments: RangeInclusive<usize>,
     pub(super) effect: Effect,
-    /// Executes it. The reply is appended only when everything is done.
+    /// Executes the command. The reply is appended only when everything is done.
     pub(super) run: Execute,
 }
 
 /// Executes a command, given its arguments and the buffer for the reply.
 pub(super) type Execute = fn(&mut Database, &[&[u8]], &mut Vec<u8>) -> CommandResult;
 
-/// Whether a command was executed; its reply is in the buffer.
+/// Success if the command was executed; the reply is then in the buffer.
 pub(super) type CommandResult = Result<(), CommandError>;
 
 /// Why a command was not executed.

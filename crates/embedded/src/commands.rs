@@ -1,8 +1,8 @@
 //! The commands that the embedded store answers, each as Redis 7 does
 //! (<https://redis.io/docs/latest/commands/>).
 //!
-//! The table has the commands of the guestbook, those with which an operator inspects it by
-//! redis-cli, and those with which clients [introduce themselves](super::greeting).
+//! The table has the commands of the guestbook, those with which an operator inspects the guestbook
+//! in redis-cli, and those [about the connection](super::greeting).
 
 use std::ops::RangeInclusive;
 
@@ -198,8 +198,8 @@ fn length(db: &Database, key: &[u8]) -> Result<i64, CommandError> {
 fn items_outside(start: i64, stop: i64, length: i64) -> (i64, i64) {
     let index = |given: i64| if given < 0 { given + length } else { given };
     let head = index(start).clamp(0, length);
-    let behind = index(stop).clamp(-1, length - 1) + 1;
-    (head, length - behind.max(head))
+    let end = index(stop).clamp(-1, length - 1) + 1;
+    (head, length - end.max(head))
 }
 
 /// The items between the first `head` and the last `tail`, read from the nearer end.

@@ -16,14 +16,14 @@ use super::items::ListPage;
 /// The effect of a command, or of a batch of them, in ascending order of cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Effect {
-    /// It does not use the database.
+    /// The command does not use the database.
     Nothing,
-    /// It reads.
+    /// The command only reads.
     Reads,
-    /// It changes a counter. The change is written to the log before the reply, but not yet to the
-    /// disk: a power failure can undo the latest changes.
+    /// The command changes a counter. The change is written to the log before the reply, but not
+    /// yet to the disk: a power failure can undo the latest changes.
     Counts,
-    /// It stores. The change is on the disk before the reply.
+    /// The command stores something. The change is on the disk before the reply.
     Stores,
 }
 
@@ -62,8 +62,8 @@ impl Database {
         self.connection.pragma_update(None, "temp_store_directory", &*folder)
     }
 
-    /// Copies the log into the database file and closes the file. SQLite does so by itself only in
-    /// the last program that closes the file, and that need not be this store.
+    /// Copies the log into the database file and closes the file. SQLite itself copies the log only
+    /// in the last program that closes the file, which need not be this store.
     pub(super) fn close(self) -> std::result::Result<(), String> {
         let file = self.connection.path().unwrap_or("the store").to_owned();
         let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
@@ -84,8 +84,8 @@ impl Database {
         let begin = match effect {
             Effect::Nothing => return Ok(()),
             Effect::Reads => "BEGIN",
-            // Takes the write lock at the start: a transaction that reads first can fail to get it
-            // later.
+            // Takes the write lock at the start: a transaction that reads first can fail to get the
+            // lock later.
             Effect::Counts | Effect::Stores => "BEGIN IMMEDIATE",
         };
         if effect >= Effect::Counts && self.durable_for != Some(effect) {
@@ -110,7 +110,7 @@ impl Database {
         Ok(())
     }
 
-    /// Undoes the transaction, unless SQLite did so already, as after some errors.
+    /// Undoes the transaction, unless SQLite has undone it already, which some errors cause.
     pub(super) fn rollback(&mut self) {
         self.page = None;
         self.counters.clear();
@@ -126,7 +126,7 @@ impl Database {
             return Ok(Some(StoredString::Integer(count)));
         }
         self.statement("SELECT value FROM strings WHERE key = ?1")?
-            .query_row([Bytes(key)], |row| Ok(plain(row.get_ref(0)?)))
+            .query_row([Bytes(key)], |row| Ok(stored_string(row.get_ref(0)?)))
             .optional()
     }
 
@@ -150,11 +150,11 @@ impl Database {
     /// Removes a key of any type. Returns whether it existed.
     pub(super) fn remove(&mut self, key: &[u8]) -> Result<bool> {
         self.page = None;
-        let counted = self.counters.remove(key).is_some();
+        let was_counter = self.counters.remove(key).is_some();
         let key = [Bytes(key)];
         let strings = self.statement("DELETE FROM strings WHERE key = ?1")?.execute(key)?;
         let items = self.statement("DELETE FROM items WHERE list = ?1")?.execute(key)?;
-        Ok(counted || strings + items > 0)
+        Ok(was_counter || strings + items > 0)
     }
 
     /// The number of keys.
@@ -228,8 +228,8 @@ pub(super) fn bytes(value: ValueRef<'_>) -> Cow<'_, [u8]> {
     }
 }
 
-/// The integer in `text`, if it is written as Redis writes integers: without plus, leading zeros
-/// and spaces.
+/// The integer in `text`, if written as Redis writes integers: without plus, leading zeros and
+/// spaces.
 pub(super) fn integer(text: &[u8]) -> Option<i64> {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     match digits {
@@ -238,7 +238,7 @@ pub(super) fn integer(text: &[u8]) -> Option<i64> {
     }
 }
 
-fn plain(value: ValueRef<'_>) -> StoredString {
+fn stored_string(value: ValueRef<'_>) -> StoredString {
     match value {
         ValueRef::Integer(number) => StoredString::Integer(number),
         value => {
@@ -249,7 +249,7 @@ fn plain(value: ValueRef<'_>) -> StoredString {
     }
 }
 
-/// A sentence for an error of SQLite, with what to do about it. `verb` says what failed.
+/// A sentence about an error of SQLite that says what to do. `verb` names the action that failed.
 pub(super) fn explain(file: &Path, verb: &str, error: &rusqlite::Error) -> String {
     let remedy = match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => "make room on its disk",

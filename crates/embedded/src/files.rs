@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 /// The socket on which the store of `file` listens.
 pub fn socket_path(file: &Path) -> PathBuf {
-    beside(file, ".sock")
+    with_suffix(file, ".sock")
 }
 
 /// The absolute path of the file, with symbolic links resolved.
 ///
 /// # Errors
 ///
-/// A sentence that says why there is none.
+/// A sentence that says why there is no such path.
 pub(super) fn absolute(file: &Path) -> Result<PathBuf, String> {
     std::path::absolute(zerohttpd_sys::file_access::resolve_links(file))
         .map_err(|e| format!("cannot use {:?} as a file: {e}; name another", file.display()))
@@ -40,9 +40,9 @@ pub(super) fn no_lock(path: &Path, error: &io::Error) -> String {
     format!("cannot lock {}: {error}; name a file in a folder of yours", path.display())
 }
 
-/// The file with this suffix added to its name.
-pub(super) fn beside(file: &Path, extension: &str) -> PathBuf {
+/// The path of the file with a suffix added to the name.
+pub(super) fn with_suffix(file: &Path, suffix: &str) -> PathBuf {
     let mut path = OsString::from(file);
-    path.push(extension);
+    path.push(suffix);
     PathBuf::from(path)
 }

@@ -7,7 +7,7 @@ use rustix::fs::Access;
 use zerohttpd_sys::file_access;
 use zerohttpd_sys::unix_socket;
 
-use super::files::{absolute, beside, folder_of, no_folder, no_lock, no_socket, socket_path};
+use super::files::{absolute, folder_of, no_folder, no_lock, no_socket, socket_path, with_suffix};
 use super::schema;
 
 /// Checks whether the store can be kept in `file`. Only a start shows whether the disk has room and
@@ -25,9 +25,9 @@ pub fn inspect(file: &Path) -> Result<(), String> {
         return Ok(());
     }
     file_access::check_can_create_in(folder).map_err(|error| unusable(&error))?;
-    let lock = beside(file, ".lock");
+    let lock = with_suffix(file, ".lock");
     could_write(&lock).map_err(|error| no_lock(&lock, &error))?;
-    for part in [file.clone(), beside(file, "-wal"), beside(file, "-shm")] {
+    for part in [file.clone(), with_suffix(file, "-wal"), with_suffix(file, "-shm")] {
         could_write(&part).map_err(|error| schema::unusable(&part, &error))?;
     }
     if file.exists() {
@@ -50,8 +50,8 @@ fn could_write(file: &Path) -> Result<(), Error> {
     }
 }
 
-/// Checks whether a socket can have that name: no file has it yet, or a socket has it, which a
-/// start replaces once it has the lock.
+/// Checks whether a socket can have this path: there is no file yet, or a socket, which a starting
+/// store replaces once it holds the lock.
 fn could_listen(path: &Path) -> Result<(), Error> {
     use std::os::unix::fs::FileTypeExt;
     unix_socket::check_name_length(path)?;

@@ -10,12 +10,13 @@ pub(super) struct Items {
     bytes: Vec<u8>,
     /// Where each item ends in `bytes`.
     ends: Vec<usize>,
-    /// Whether the items are added from the tail of the list to its head.
+    /// Whether the items are added from the tail of the list to the head.
     is_reversed: bool,
 }
 
 impl Items {
-    /// No items yet. With `is_reversed`, they will be added from the tail of the list to its head.
+    /// An empty collection. With `is_reversed`, items will be added from the tail of the list to
+    /// the head.
     pub(super) fn new(is_reversed: bool) -> Items {
         Items { is_reversed, ..Items::default() }
     }
@@ -30,7 +31,7 @@ impl Items {
 
     /// Whether the reply would be too long. If so, some items may be missing.
     pub(super) fn overflows(&self) -> bool {
-        /// `$4194304` and two line ends.
+        /// The bytes around an item, at most `$4194304` and two line ends.
         const FRAME_BYTES: usize = 12;
         self.bytes.len() + FRAME_BYTES * (self.ends.len() + 1) > limits::STORE_VALUE_BYTES
     }

@@ -1,12 +1,12 @@
 //! The embedded store: `zerohttpd store FILE`, a process that keeps the guestbook in a file when
 //! no Redis is named.
 //!
-//! To its clients it is a Redis with few [commands] on a Unix socket beside the file. The file is
-//! an SQLite [database](schema) that any tool can read.
+//! To its clients the process looks like a Redis with few [commands], on a Unix socket beside the
+//! file. The file is an SQLite [database](schema) that any tool can read.
 //!
 //! ```text
 //! FILE         the database; FILE-wal and FILE-shm are its log
-//! FILE.lock    the process that serves the file holds flock(2) on it; others wait for that
+//! FILE.lock    locked by the process that serves the file; others wait for the lock (flock(2))
 //! FILE.sock    the socket on which that process listens
 //! ```
 //!
@@ -40,12 +40,12 @@ mod service;
 
 use database::Database;
 pub use files::socket_path;
-use files::{absolute, beside, folder_of, no_folder, no_lock, no_socket};
+use files::{absolute, folder_of, no_folder, no_lock, no_socket, with_suffix};
 pub use inspection::inspect;
 use service::Service;
 
-/// Confines the process to a folder. It is called when the folder exists, before any file in it is
-/// opened. An error is a sentence.
+/// Confines the process to a folder. Called once the folder exists, before a file in it is opened.
+/// An error is a sentence.
 pub type Confine<'a> = &'a dyn Fn(&Path) -> Result<(), String>;
 
 /// Serves `file` until SIGTERM or, without a `parent`, SIGINT or SIGHUP. When it returns, the
@@ -53,7 +53,7 @@ pub type Confine<'a> = &'a dyn Fn(&Path) -> Result<(), String>;
 /// process ends.
 ///
 /// A store with a `parent` obeys only the parent's signals: a service manager sends SIGTERM to all
-/// processes, and the servers still need the store for the responses that they owe.
+/// processes, and the servers still need the store for their last responses.
 ///
 /// The store reports to the parent on standard output: `ready` when clients can connect, and before
 /// that `standby` if another process serves the file. This store then takes over when the other
@@ -81,39 +81,39 @@ pub fn run(file: &Path, parent: Option<Pid>, confine: Confine<'_>) -> Result<(),
     service.close().map_err(|e| format!("{e}; {name}-wal holds what is not in {name} yet"))
 }
 
-/// Prepares a service up to listening, and reports to `parent`.
+/// Prepares a service until it listens, and reports to `parent`.
 fn start(file: &Path, confine: Confine<'_>, parent: &mut impl Write) -> Result<Service, String> {
     // An absolute path, since SQLite takes a name like `file:x` for a URI.
     let file = &absolute(file)?;
     make_folder(file)?;
     confine(folder_of(file))?;
-    let lock = lock(file, || tell(parent, "standby"))?;
+    let lock = lock(file, || report(parent, "standby"))?;
     let database = Database::new(schema::open(file)?);
     database.use_folder(folder_of(file)).map_err(|e| database::explain(file, "use", &e))?;
     let path = socket_path(file);
     remove_socket(&path)
         .and_then(|()| unix_socket::listen(&path, service::CLIENTS as i32))
         .and_then(|listener| Ok(Service::new(lock, database, listener)?))
-        .inspect(|_| tell(parent, "ready"))
+        .inspect(|_| report(parent, "ready"))
         .map_err(|error| no_socket(&path, &error))
 }
 
 /// Reports a state to the parent. An error is ignored: a parent that has closed the pipe needs no
 /// report.
-fn tell(parent: &mut impl Write, state: &str) {
+fn report(parent: &mut impl Write, state: &str) {
     let _ = writeln!(parent, "{state}").and_then(|()| parent.flush());
 }
 
 fn make_folder(file: &Path) -> Result<(), String> {
     let folder = folder_of(file);
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.map_err(|error| no_folder(folder, &error))
+    let created = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    created.map_err(|error| no_folder(folder, &error))
 }
 
 /// Waits until no other process serves `file`, and calls `standby` first if another process does.
-/// The kernel releases the lock when this process ends in any way.
+/// The kernel releases the lock however this process ends.
 fn lock(file: &Path, standby: impl FnOnce()) -> Result<File, String> {
-    let path = beside(file, ".lock");
+    let path = with_suffix(file, ".lock");
     let take = || {
         let mut options = OpenOptions::new();
         // If the file is a pipe, open(2) fails at once instead of waiting for a reader.

@@ -27,13 +27,14 @@ impl Database {
 
     /// Caches the items of a range until the batch ends or a list changes.
     pub(super) fn cache_items(&mut self, list: &[u8], range: (i64, i64), items: Items) {
-        // The key of an empty list can become a counter, which does not clear the page.
+        // An empty list is not cached: its key can become a counter, and that does not clear the
+        // cache.
         if items.len() > 0 {
             self.page = Some(ListPage { list: list.to_vec(), range, items });
         }
     }
 
-    /// The length of a list; none when there is no list of that name.
+    /// The length of a list; none if there is no list of that name.
     pub(super) fn length(&self, list: &[u8]) -> Result<Option<i64>> {
         self.statement("SELECT length FROM lists WHERE key = ?1")?
             .query_row([Bytes(list)], |row| row.get(0))
@@ -51,7 +52,7 @@ impl Database {
         let mut place = found.unwrap_or(0);
         let mut insert = self.statement("INSERT INTO items VALUES (?1, ?2, ?3)")?;
         for item in items {
-            // After the largest integer there is no next number. SQLite refuses to use one twice.
+            // After the largest integer there is no next number. SQLite refuses a number twice.
             place = place.saturating_add(step);
             insert.execute(params![place, Bytes(list), Bytes(item)])?;
         }

@@ -53,7 +53,7 @@ impl<'a> StoreRequest<'a> {
         }
     }
 
-    /// Whether the connection ends after its reply.
+    /// Whether the connection ends after the reply to this request.
     pub(super) fn closes(&self) -> bool {
         match self.command {
             Lookup::Known(command) => command.name == "quit",
@@ -67,7 +67,7 @@ impl<'a> StoreRequest<'a> {
     ///
     /// # Errors
     ///
-    /// Those of the database, with nothing appended. An error in the request itself is a reply.
+    /// The error of the database; nothing is then appended. An error in the request is a reply.
     pub(super) fn answer(
         &self,
         database: &mut Database,
@@ -98,7 +98,7 @@ impl<'a> StoreRequest<'a> {
                 }
                 (command.run)(database, arguments, out)
             }
-            Lookup::Unknown => Err(CommandError::refused(unknown(&self.words))),
+            Lookup::Unknown => Err(CommandError::refused(unknown_command(&self.words))),
             Lookup::Garbage => Err(CommandError::refused(
                 "ERR Protocol error: the input is not a command in RESP2, or too long for one",
             )),
@@ -111,7 +111,7 @@ pub(super) fn refuse(out: &mut Vec<u8>, sentence: &str) {
     resp::error(out, &sentence.replace(['\r', '\n'], " "));
 }
 
-fn unknown(words: &[&[u8]]) -> String {
+fn unknown_command(words: &[&[u8]]) -> String {
     /// Redis quotes at most this much of a name, and of all arguments together.
     const SHOWN_BYTES: usize = 128;
     let shown = |word: &[u8], max_bytes: usize| {

@@ -32,7 +32,7 @@ const BUSY_TIMEOUT_MS: u64 = 1_000;
 /// The size to which the log is cut after a large transaction.
 const LOG_BYTES_KEPT: i64 = 16 * 1024 * 1024;
 
-/// The size of the cache of compiled statements: more than the store has, so each is compiled once.
+/// How many compiled statements are cached: more than the store has, so each is compiled once.
 const STATEMENTS: usize = 64;
 
 /// The application id in the file's header, which file(1) shows.
@@ -61,7 +61,7 @@ const SCHEMA: &str = "
 /// A sentence, if the file cannot be opened or is not a database of this program.
 pub(super) fn open(file: &Path) -> std::result::Result<Connection, String> {
     let name = file.display();
-    // SQLite would create it readable for all users. The log gets the same mode as the file.
+    // SQLite would create the file readable for all users. The log gets the same mode as the file.
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
     options.open(file).map_err(|error| unusable(file, &error))?;
@@ -97,15 +97,16 @@ pub(super) fn unusable(file: &Path, error: &std::io::Error) -> String {
     format!("cannot open {}: {error}; name a file that this user may write", file.display())
 }
 
-/// Whether there is nothing in the database yet. An error says that it is not of this version.
+/// Whether there is nothing in the database yet. An error says that the database is not of this
+/// version.
 fn is_empty(file: &Path, connection: &Connection) -> std::result::Result<bool, String> {
     let name = file.display();
     match version(connection).map_err(|e| explain(file, "read", &e))? {
-        SchemaVersion::Other => {
+        SchemaVersion::OtherProgram => {
             Err(format!("{name} is the database of another program: name another file"))
         }
-        SchemaVersion::Ours(SCHEMA_VERSION) => Ok(false),
-        SchemaVersion::Ours(version) => Err(format!(
+        SchemaVersion::ThisProgram(SCHEMA_VERSION) => Ok(false),
+        SchemaVersion::ThisProgram(version) => Err(format!(
             "{name} is of version {version} and this program knows {SCHEMA_VERSION}: \
              run the program that wrote it, or name another file"
         )),
@@ -118,24 +119,24 @@ fn connect(file: &Path) -> Result<Connection> {
     let connection = Connection::open_with_flags(file, flags)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_MS))?;
-    // Without this, SQLite compiles a statement anew when its parameters change.
+    // Without this setting, SQLite compiles a statement anew when its parameters change.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(connection)
 }
 
 enum SchemaVersion {
     Empty,
-    Ours(i32),
-    Other,
+    ThisProgram(i32),
+    OtherProgram,
 }
 
 fn version(connection: &Connection) -> Result<SchemaVersion> {
     let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get(0));
     let empty = "SELECT count(*) = 0 FROM sqlite_schema";
     Ok(match (number("application_id")?, number("user_version")?) {
-        (APPLICATION_ID, version) => SchemaVersion::Ours(version),
+        (APPLICATION_ID, version) => SchemaVersion::ThisProgram(version),
         (0, 0) if connection.query_row(empty, [], |row| row.get(0))? => SchemaVersion::Empty,
-        _ => SchemaVersion::Other,
+        _ => SchemaVersion::OtherProgram,
     })
 }
 
@@ -146,7 +147,7 @@ fn create(connection: &Connection) -> Result<()> {
     ))
 }
 
-/// Sets the journal mode of the file and returns it.
+/// Asks for a write-ahead log. Returns the journal mode that the file now has.
 fn start_log(connection: &Connection) -> Result<String> {
     connection.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES_KEPT, |_| Ok(()))?;
     connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))

@@ -31,7 +31,8 @@ const BATCH_BYTES_KEPT: usize = 1024 * 1024;
 /// The most events that one wait returns; the next wait returns the others.
 const EVENTS: usize = 256;
 
-/// The pause in accepting after descriptors or memory were short. Any other event ends it early.
+/// The pause before the next accept after descriptors or memory were short. Another event ends the
+/// pause early.
 const ACCEPT_PAUSE_MS: i64 = 100;
 
 /// The token of the listening socket. A client's token is its index in the slab.
@@ -45,9 +46,9 @@ pub(super) struct Service {
     epoll: OwnedFd,
     listener: OwnedFd,
     /// Whether epoll watches for new clients.
-    listening: bool,
+    is_listening: bool,
     /// Whether the last attempt to accept a client failed.
-    paused: bool,
+    is_paused: bool,
     clients: Slab<StoreClient>,
     /// The tokens of the clients of the next batch, each once.
     due: Vec<usize>,
@@ -84,8 +85,8 @@ impl Service {
         Ok(Service {
             epoll,
             listener,
-            listening: true,
-            paused: false,
+            is_listening: true,
+            is_paused: false,
             clients: Slab::new(),
             due: Vec::new(),
             database,
@@ -97,7 +98,7 @@ impl Service {
         })
     }
 
-    /// Makes these signals stop the service. With a `sender`, only its signals count.
+    /// Makes these signals stop the service. With a `sender`, only that process's signals count.
     pub(super) fn stop_on(&mut self, signals: Signals, sender: Option<Pid>) -> Result<()> {
         epoll::add(&self.epoll, &signals, EventData::new_u64(SIGNALS), EventFlags::IN)?;
         self.stop = Some(StopSource { signals, sender });
@@ -139,18 +140,18 @@ impl Service {
 
     /// Waits until there is something to do.
     fn wait(&mut self, events: &mut Vec<Event>) -> Result<()> {
-        let listen = !self.paused && self.clients.len() < CLIENTS;
-        if listen != self.listening {
-            let interest = if listen { EventFlags::IN } else { EventFlags::empty() };
+        let should_listen = !self.is_paused && self.clients.len() < CLIENTS;
+        if should_listen != self.is_listening {
+            let interest = if should_listen { EventFlags::IN } else { EventFlags::empty() };
             epoll::modify(&self.epoll, &self.listener, EventData::new_u64(LISTENER), interest)?;
-            self.listening = listen;
+            self.is_listening = should_listen;
         }
-        let timeout = match (self.due.is_empty(), self.paused) {
+        let timeout = match (self.due.is_empty(), self.is_paused) {
             (false, _) => Some(Timespec { tv_sec: 0, tv_nsec: 0 }),
             (true, true) => Some(Timespec { tv_sec: 0, tv_nsec: ACCEPT_PAUSE_MS * 1_000_000 }),
             (true, false) => None,
         };
-        self.paused = false;
+        self.is_paused = false;
         match epoll::wait(&self.epoll, spare_capacity(events), timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(error) => Err(error),
@@ -164,7 +165,7 @@ impl Service {
                 Ok(socket) => socket,
                 Err(Errno::AGAIN) => return,
                 Err(Errno::INTR | Errno::CONNABORTED) => continue,
-                Err(_) => return self.paused = true,
+                Err(_) => return self.is_paused = true,
             };
             let entry = self.clients.vacant_entry();
             let token = EventData::new_u64(entry.key() as u64);
@@ -216,8 +217,8 @@ impl Service {
         due.into_iter().try_for_each(|token| self.update_interest(token, Wait::Input))
     }
 
-    /// Updates the events that epoll watches for, after the client waited for `before`. Removes a
-    /// client that waits for nothing.
+    /// Updates the events that epoll watches for if the client no longer waits for `before`.
+    /// Removes a client that waits for nothing.
     fn update_interest(&mut self, token: usize, before: Wait) -> Result<()> {
         let client = &self.clients[token];
         let now = client.waits_for();

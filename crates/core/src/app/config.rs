@@ -12,6 +12,6 @@ pub struct App {
     pub limits: Limits,
     /// Whether there is a guestbook.
     pub guestbook: bool,
-    /// Whether a folder without an index shows its content.
+    /// Whether a folder without an index is listed.
     pub listing: bool,
 }

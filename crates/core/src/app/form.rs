@@ -14,8 +14,8 @@ pub(crate) fn value<'b>(body: &'b [u8], name: &str) -> Option<Cow<'b, [u8]>> {
     })
 }
 
-/// The page number in a query, 1 if it names none; none if the number is not valid. A number too
-/// large for `u32` becomes `u32::MAX`, which is beyond every last page too.
+/// The page number in a query: 1 if the query has no `page`, none if the number is not valid. A
+/// number too large for `u32` becomes `u32::MAX`, which is also beyond every last page.
 pub(crate) fn page_number(query: &[u8]) -> Option<u32> {
     let Some(value) = value(query, "page") else { return Some(1) };
     let digits = core::str::from_utf8(&value).ok()?;

@@ -5,18 +5,18 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::form;
-use super::template::{FillGap, Templates};
+use super::template::{FillPlaceholder, Templates};
 use crate::limits::{NAME_CHARS, REMARK_CHARS};
 use crate::store::{REMARK_SEPARATOR, Remarks, StoreDown};
 use crate::text::{escape, width_with_commas, with_commas};
 
-/// The width, commas included, up to which a count is padded: that of 999,999,999,999.
+/// The width to which a count is padded, commas included: that of 999,999,999,999.
 const COUNT_WIDTH: usize = 15;
 
 /// A page of the guestbook, to be written into the buffer of its response.
 ///
 /// Blanks at the end of the page make up for a short count, so the length depends on the remarks
-/// alone: `ab` (ApacheBench) counts a response of another length as failed.
+/// alone: `ab` (ApacheBench) counts a response of a different length as failed.
 #[derive(Debug)]
 pub struct GuestbookPage {
     visitor: u64,
@@ -29,15 +29,15 @@ impl GuestbookPage {
         GuestbookPage { visitor, remarks }
     }
 
-    /// Its length in bytes.
+    /// The length of the page in bytes.
     pub(crate) fn len(&self, templates: &Templates) -> usize {
         let fillings = [width_with_commas(self.visitor), self.remarks.html().len()];
         templates.guestbook.len(&fillings) + self.padding()
     }
 
-    /// Appends it.
+    /// Appends the page.
     pub(crate) fn write(&self, templates: &Templates, out: &mut Vec<u8>) {
-        let writes: [FillGap<'_>; 2] = [&|out| with_commas(out, self.visitor), &|out| {
+        let writes: [FillPlaceholder<'_>; 2] = [&|out| with_commas(out, self.visitor), &|out| {
             out.extend_from_slice(self.remarks.html())
         }];
         templates.guestbook.write(out, &writes);
@@ -77,7 +77,7 @@ impl Remark {
         Ok(Remark { name: name.entered, remark: remark.entered })
     }
 
-    /// The remark in the format of the store, which is that of the C program: `remarks - name`.
+    /// The remark in the format of the store and of the original program: `remarks - name`.
     pub(crate) fn into_item(self) -> Vec<u8> {
         let mut item = self.remark;
         item.push_str(REMARK_SEPARATOR);
@@ -85,7 +85,7 @@ impl Remark {
         item.into_bytes()
     }
 
-    /// The form with this remark, which the store did not confirm, to be sent again.
+    /// The form with this remark, to be sent again, since the store did not confirm the remark.
     pub(crate) fn into_unconfirmed(self, why: &StoreDown) -> RefusedForm {
         let (heading, problem) = match why.was_not_executed() {
             true => (
@@ -172,7 +172,7 @@ impl Input {
     }
 }
 
-/// A form that was not accepted: the reason, and what was typed.
+/// A form that was not accepted: the reasons, and the text that was entered.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct RefusedForm {
     heading: &'static str,
@@ -182,7 +182,7 @@ pub(crate) struct RefusedForm {
 }
 
 impl RefusedForm {
-    /// The page with the form, what was typed, and what is wrong with it.
+    /// The page with the form, the text that was entered, and the problems with this text.
     pub(crate) fn page(&self, templates: &Templates) -> Vec<u8> {
         templates.refused.fill(&[
             &|out| {
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn the_length_of_a_page_does_not_depend_on_the_count() {
-        let templates = crate::app::template::gaps_only();
+        let templates = crate::app::template::placeholders_only();
         let shown = |visitor| {
             let page = GuestbookPage::new(visitor, Arc::new(Remarks::new(1, &[])));
             let mut html = Vec::new();
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_remark_is_trimmed_and_stored_as_the_c_program_stored_it() {
+    fn a_remark_is_trimmed_and_stored_as_the_original_program_stored_it() {
         let remark = Remark::parse(b"guest-name=+Ada+&guest-remarks=%0D%0Aone%0D%0Atwo+").unwrap();
         assert_eq!(remark.into_item(), b"one\ntwo - Ada");
     }

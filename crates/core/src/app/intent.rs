@@ -12,12 +12,12 @@ pub enum Intent {
         page: u32,
         /// Whether the visitor is counted.
         is_counted: bool,
-        /// Whether the request has `If-None-Match: *`, to which a page that exists answers 304.
+        /// Whether `If-None-Match: *` asks for a 304 if the page exists.
         is_unwanted: bool,
     },
     /// Store the remark in the body.
     Sign,
-    /// Show the page that thanks for a remark.
+    /// Show the page that thanks the visitor for a remark.
     Thanks,
     /// Answer 304, since the request has `If-None-Match: *` and the page exists.
     Unmodified,

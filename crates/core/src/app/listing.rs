@@ -1,7 +1,8 @@
 //! The listing of a folder, as HTML for people or as JSON for programs.
 //!
 //! Names can contain any bytes. They are escaped for HTML and JSON. A link is `./` and the name,
-//! with all but letters, digits and `-._~` percent-encoded, so that no name can lead elsewhere.
+//! with everything except letters, digits and `-._~` percent-encoded, so that no name leads
+//! elsewhere.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -32,18 +33,18 @@ pub struct Listing {
     json_bytes: u64,
 }
 
-/// A page of a listing that is being sent. The text around its rows is rendered at once, and the
+/// The rendering of a page of a listing. The text around its rows is rendered at once, and the
 /// rows, which can be many, piece by piece.
 #[derive(Debug)]
-pub struct FolderPage {
+pub struct ListingRendering {
     listing: Arc<Listing>,
     form: Form,
     before: Vec<u8>,
     after: Vec<u8>,
-    /// The next entry to send.
+    /// The index of the next entry to send.
     next: usize,
-    /// The bytes still to send.
-    bytes: u64,
+    /// The number of bytes still to send.
+    bytes_left: u64,
 }
 
 /// A file or folder in a listing.
@@ -51,7 +52,7 @@ pub struct FolderPage {
 pub struct FolderEntry {
     /// Its name: any bytes but `/`, NUL, CR and LF.
     pub name: Vec<u8>,
-    /// Its length in bytes if it is a file; none if it is a folder.
+    /// The length of a file in bytes; none for a folder.
     pub len: Option<u64>,
     /// When it was last changed, in seconds since 1970.
     pub modified_unix_s: u64,
@@ -73,7 +74,7 @@ impl Listing {
         entry.html(&mut row);
         self.html_bytes += row.len() as u64;
         row.clear();
-        // Every row but the first has a comma before it.
+        // Every row except the first has a comma before it.
         row.extend_from_slice(if self.entries.is_empty() { b"\n" } else { b",\n" });
         entry.json(&mut row);
         self.json_bytes += row.len() as u64;
@@ -90,13 +91,13 @@ impl Listing {
         (self.page < self.pages).then(|| self.page + 1)
     }
 
-    /// The page in this form, ready to be sent. `path` is that of the folder.
-    pub(crate) fn show(
+    /// Begins to render the page in this form. `path` is that of the folder.
+    pub(crate) fn into_rendering(
         self: Arc<Listing>,
         form: Form,
         path: &SitePath,
         templates: &Templates,
-    ) -> FolderPage {
+    ) -> ListingRendering {
         let split = Cell::new(None);
         let mut before = match form {
             Form::Json => self.json(path, &split),
@@ -113,11 +114,11 @@ impl Listing {
             Form::Html => self.html_bytes,
             Form::Json => self.json_bytes,
         };
-        let bytes = before.len() as u64 + rows + after.len() as u64;
-        FolderPage { listing: self, form, before, after, next: 0, bytes }
+        let bytes_left = before.len() as u64 + rows + after.len() as u64;
+        ListingRendering { listing: self, form, before, after, next: 0, bytes_left }
     }
 
-    /// The HTML around the rows; their position goes to `split`.
+    /// Writes the HTML around the rows. `split` gets the position of the rows.
     fn html(&self, out: &mut Vec<u8>, path: &SitePath, split: &Cell<Option<usize>>) {
         out.extend_from_slice(
             b"<table class=\"listing\">\n<thead><tr><th scope=\"col\">Name</th>\
@@ -129,7 +130,7 @@ impl Listing {
                 b"<tr><td><a href=\"../\">the folder above</a></td><td></td><td></td></tr>\n",
             );
         }
-        // A template that has the gap twice gets the rows only at the first.
+        // If a template has the placeholder twice, only the first is filled with the rows.
         split.set(split.get().or(Some(out.len())));
         out.extend_from_slice(b"</tbody>\n</table>\n");
         if self.entries.is_empty() {
@@ -166,7 +167,7 @@ impl Listing {
         out.extend_from_slice(b"</nav>\n");
     }
 
-    /// The JSON around the rows; their position goes to `split`.
+    /// The JSON around the rows. `split` gets the position of the rows.
     fn json(&self, path: &SitePath, split: &Cell<Option<usize>>) -> Vec<u8> {
         let mut out = Vec::with_capacity(256);
         out.extend_from_slice(b"{\"path\":");
@@ -198,7 +199,7 @@ impl Listing {
     }
 }
 
-/// Writes a reference to a page of a folder, relative to any page of it.
+/// Writes a reference to a page of a folder, relative to the folder.
 pub(crate) fn write_link(out: &mut Vec<u8>, page: u32) {
     out.extend_from_slice(b"./");
     if page > 1 {
@@ -207,10 +208,10 @@ pub(crate) fn write_link(out: &mut Vec<u8>, page: u32) {
     }
 }
 
-impl FolderPage {
-    /// The bytes still to send.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes
+impl ListingRendering {
+    /// The number of bytes still to send.
+    pub(crate) fn bytes_left(&self) -> u64 {
+        self.bytes_left
     }
 
     /// Writes the next piece.
@@ -232,7 +233,7 @@ impl FolderPage {
         if self.next == self.listing.entries.len() {
             out.append(&mut self.after);
         }
-        self.bytes -= (out.len() - start) as u64;
+        self.bytes_left -= (out.len() - start) as u64;
     }
 }
 

@@ -4,25 +4,25 @@ use alloc::string::String;
 use alloc::vec;
 
 use super::*;
-use crate::app::template::gaps_only;
+use crate::app::template::placeholders_only;
 
 /// The whole text of a page; checks its length.
-fn text(mut shown: FolderPage) -> String {
-    let (mut out, bytes) = (Vec::new(), shown.bytes());
-    while shown.bytes() > 0 {
+fn text(mut rendering: ListingRendering) -> String {
+    let (mut out, bytes) = (Vec::new(), rendering.bytes_left());
+    while rendering.bytes_left() > 0 {
         let before = out.len();
-        shown.write(&mut out);
+        rendering.write(&mut out);
         assert!(out.len() > before, "a piece without bytes");
     }
     assert_eq!(out.len() as u64, bytes);
     String::from_utf8(out).unwrap()
 }
 
-fn shown(form: Form, path: &[u8], entries: Vec<FolderEntry>) -> String {
-    let (templates, path) = (gaps_only(), SitePath::parse(path).unwrap());
+fn rendered(form: Form, path: &[u8], entries: Vec<FolderEntry>) -> String {
+    let (templates, path) = (placeholders_only(), SitePath::parse(path).unwrap());
     let mut listing = Listing::new(1, 1, false);
     entries.into_iter().for_each(|entry| listing.push(entry));
-    text(Arc::new(listing).show(form, &path, &templates))
+    text(Arc::new(listing).into_rendering(form, &path, &templates))
 }
 
 fn file(name: &[u8]) -> FolderEntry {
@@ -32,7 +32,7 @@ fn file(name: &[u8]) -> FolderEntry {
 #[test]
 fn a_row_of_each_kind() {
     let folder = FolderEntry { len: None, ..file(b"docs") };
-    let html = shown(Form::Html, b"/a/", vec![folder.clone(), file(b"b.txt")]);
+    let html = rendered(Form::Html, b"/a/", vec![folder.clone(), file(b"b.txt")]);
     assert!(html.contains("<a href=\"../\">the folder above</a>"));
     for row in [
         "<tr><td><a href=\"./docs/\"><bdi>docs</bdi>/</a></td><td></td>",
@@ -41,7 +41,7 @@ fn a_row_of_each_kind() {
     ] {
         assert!(html.contains(row), "{row} in {html}");
     }
-    let json = shown(Form::Json, b"/a/", vec![folder, file(b"b.txt")]);
+    let json = rendered(Form::Json, b"/a/", vec![folder, file(b"b.txt")]);
     assert_eq!(
         json,
         "{\"path\":\"/a/\",\"page\":1,\"pages\":1,\"next\":null,\
@@ -55,7 +55,7 @@ fn a_row_of_each_kind() {
 
 #[test]
 fn the_root_has_no_link_to_a_folder_above() {
-    assert!(!shown(Form::Html, b"/", vec![file(b"a")]).contains("../"));
+    assert!(!rendered(Form::Html, b"/", vec![file(b"a")]).contains("../"));
 }
 
 #[test]
@@ -73,25 +73,25 @@ fn names_are_escaped_in_text_and_in_links() {
         ("\u{1b}[2J\t", "%1B%5B2J%09", "\u{1b}[2J\t", Some("\\u001b[2J\\u0009")),
         ("\u{202e}txt.exe", "%E2%80%AEtxt.exe", "\u{202e}txt.exe", None),
     ] {
-        let text = shown(Form::Html, b"/", vec![file(name.as_bytes())]);
+        let text = rendered(Form::Html, b"/", vec![file(name.as_bytes())]);
         let row = alloc::format!("<a href=\"./{href}\"><bdi>{html}</bdi></a>");
         assert!(text.contains(&row), "{row} in {text}");
-        let text = shown(Form::Json, b"/", vec![file(name.as_bytes())]);
+        let text = rendered(Form::Json, b"/", vec![file(name.as_bytes())]);
         let json = json.unwrap_or(name);
         let row = alloc::format!("{{\"name\":\"{json}\",\"href\":\"./{href}\",");
         assert!(text.contains(&row), "{row} in {text}");
     }
-    let text = shown(Form::Json, b"/", vec![file(b"a\xff\xfeb")]);
+    let text = rendered(Form::Json, b"/", vec![file(b"a\xff\xfeb")]);
     assert!(text.contains("\"name\":\"a\u{fffd}\u{fffd}b\",\"href\":\"./a%FF%FEb\""));
-    let text = shown(Form::Html, b"/", vec![file(b"a\xffb")]);
+    let text = rendered(Form::Html, b"/", vec![file(b"a\xffb")]);
     assert!(text.contains("<a href=\"./a%FFb\"><bdi>a\u{fffd}b</bdi></a>"));
-    let text = shown(Form::Html, b"/%3Cb%3E/\"/", Vec::new());
+    let text = rendered(Form::Html, b"/%3Cb%3E/\"/", Vec::new());
     assert!(text.contains("[/&lt;b&gt;/&quot;/]"), "{text}");
 }
 
 #[test]
 fn a_page_links_to_the_next_and_says_whether_it_is_complete() {
-    let path = SitePath::parse(b"/").unwrap();
+    let (templates, path) = (placeholders_only(), SitePath::parse(b"/").unwrap());
     for (page, pages, is_truncated, json, html) in [
         (1, 1, false, "null,\"is_complete\":true,\"is_truncated\":false", ""),
         (1, 2, false, "\"./?page=2\",\"is_complete\":false,\"is_truncated\":false", "next"),
@@ -99,9 +99,9 @@ fn a_page_links_to_the_next_and_says_whether_it_is_complete() {
         (1, 1, true, "null,\"is_complete\":false,\"is_truncated\":true", "There is more"),
     ] {
         let listing = Arc::new(Listing::new(page, pages, is_truncated));
-        let page_text = text(listing.clone().show(Form::Json, &path, &gaps_only()));
+        let page_text = text(listing.clone().into_rendering(Form::Json, &path, &templates));
         assert!(page_text.contains(&alloc::format!("\"next\":{json}")), "{page_text}");
-        let page_text = text(listing.show(Form::Html, &path, &gaps_only()));
+        let page_text = text(listing.into_rendering(Form::Html, &path, &templates));
         assert!(page_text.contains(html), "{page_text}");
     }
 }
@@ -113,11 +113,11 @@ fn a_long_page_is_written_in_pieces() {
         let names = (0..3000).map(|number| alloc::format!("{number:05}.txt"));
         names.for_each(|name| listing.push(file(name.as_bytes())));
         let path = SitePath::parse(b"/").unwrap();
-        let mut shown = Arc::new(listing).show(form, &path, &gaps_only());
+        let mut rendering = Arc::new(listing).into_rendering(form, &path, &placeholders_only());
         let (mut pieces, mut whole) = (0, Vec::new());
-        while shown.bytes() > 0 {
+        while rendering.bytes_left() > 0 {
             let mut piece = Vec::new();
-            shown.write(&mut piece);
+            rendering.write(&mut piece);
             assert!(piece.len() < limits::LISTING_PIECE_BYTES + 4096);
             whole.extend(piece);
             pieces += 1;

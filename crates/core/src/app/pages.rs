@@ -47,8 +47,8 @@ const _: () = assert!(PAGES == 500 && PAGES * REMARKS_PER_PAGE == 10_000);
 /// The intent of a request, or its error response.
 type Planned = Result<Intent, ErrorResponse>;
 
-/// The intent of a request whose path is that of a page. A path with a slash at its end is
-/// redirected.
+/// The intent of a request whose path is that of a page; none for other paths. A path with a slash
+/// at its end is redirected.
 pub(super) fn plan(path: &SitePath, request: Request<'_>) -> Option<Planned> {
     Some(match path.as_bytes() {
         b"guestbook" => plan_guestbook(request),
@@ -81,7 +81,7 @@ fn plan_guestbook(request: Request<'_>) -> Planned {
         Method::Options => Ok(Intent::Options(GUESTBOOK_METHODS)),
         Method::Get | Method::Head => plan_visit(request),
         Method::Post if !is_same_site(request) => Err(CROSS_SITE),
-        Method::Post if request.is_coded() => Err(CODED),
+        Method::Post if request.has_content_coding() => Err(CODED),
         Method::Post if !is_form(request) => Err(NOT_A_FORM),
         // Conditions are evaluated after all other checks and before the action (RFC 9110 §13.2.1).
         Method::Post => match conditions::evaluate_without_validator(request) {
@@ -93,7 +93,7 @@ fn plan_guestbook(request: Request<'_>) -> Planned {
 }
 
 /// A GET counts its visitor unless a condition of the request rules the page out. Even a 304 needs
-/// a reply of the store, since there is no page without one.
+/// a reply of the store, since there is no page without a reply.
 fn plan_visit(request: Request<'_>) -> Planned {
     let page = match form::page_number(request.query().unwrap_or_default()) {
         None => return Ok(Intent::Missing),
@@ -111,7 +111,7 @@ fn plan_visit(request: Request<'_>) -> Planned {
     }
 }
 
-/// Whether the form is not from a page of another site. A browser names the page's site in
+/// False if the form comes from a page of another site. A browser names the page's site in
 /// `Sec-Fetch-Site` or `Origin`. Other clients send neither field, and no site can make them send
 /// this form.
 fn is_same_site(request: Request<'_>) -> bool {
@@ -152,7 +152,7 @@ pub(super) fn sign<F>(body: &[u8], app: &App, now: Now) -> Step<F, Operation, Re
 }
 
 /// The response after a reply of the store. If the store failed, the response to a form has the
-/// form with what was typed, to be sent again.
+/// form with the text that was entered, to be sent again.
 pub(super) fn answered<F>(
     intent: &Intent,
     app: &App,

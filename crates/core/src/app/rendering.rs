@@ -4,16 +4,16 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::guestbook::GuestbookPage;
-use super::listing::FolderPage;
+use super::listing::ListingRendering;
 use super::template::Templates;
 
 /// A page that is written as it is sent.
 #[derive(Debug)]
 pub enum Rendering {
-    /// In one piece.
+    /// A page of the guestbook, in one piece.
     Guestbook(GuestbookPage),
-    /// In as many pieces as it takes.
-    Folder(Box<FolderPage>),
+    /// A page of a listing, in pieces.
+    Folder(Box<ListingRendering>),
 }
 
 impl Rendering {
@@ -26,7 +26,7 @@ impl Rendering {
             }
             Rendering::Folder(page) => {
                 page.write(out);
-                page.bytes()
+                page.bytes_left()
             }
         }
     }

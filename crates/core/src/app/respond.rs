@@ -54,12 +54,12 @@ pub(super) fn folder<F>(
         Form::Json => b"application/json",
     };
     let next = listing.next_page();
-    let page = listing.show(form, path, &app.templates);
-    let mut head = page_head(Status::OK, content_type, page.bytes(), now);
+    let page = listing.into_rendering(form, path, &app.templates);
+    let mut head = page_head(Status::OK, content_type, page.bytes_left(), now);
     head.field("Vary", b"Accept");
-    if let Some(page) = next {
+    if let Some(next) = next {
         let mut link = b"<".to_vec();
-        write_link(&mut link, page);
+        write_link(&mut link, next);
         link.extend_from_slice(b">; rel=\"next\"");
         head.field("Link", &link);
     }
@@ -93,7 +93,7 @@ pub(super) fn missing<F: Representation>(asset: F, now: Now) -> Response<F, Rend
     whole(Status::NOT_FOUND, asset, now)
 }
 
-/// A response with a whole file, without validator, date and ranges.
+/// A response with a whole file, but without validator, modification date and ranges.
 fn whole<F: Representation>(status: Status, asset: F, now: Now) -> Response<F, Rendering> {
     let len = asset.metadata().len();
     let mut head = Head::new(status, now);

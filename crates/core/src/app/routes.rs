@@ -74,7 +74,7 @@ pub(super) fn step<F: Representation>(
         Completion::Opened(Ok(asset)) => opened(intent, app, request, asset, now),
         Completion::Opened(Err(why)) => not_opened(intent, app, request, why, now),
         Completion::Listed(Ok(listing)) => folder(intent, app, request, listing, now),
-        // A listing that fails so counts as missing: NoIndex would list the folder again.
+        // A folder that can't be listed counts as missing: NoIndex would list the folder again.
         Completion::Listed(Err(AssetError::NoIndex)) => {
             not_opened(intent, app, request, AssetError::Missing, now)
         }
@@ -92,8 +92,8 @@ fn start<F>(
     now: Now,
 ) -> Step<F, Operation, Rendering> {
     match intent {
-        Intent::File { path, .. } => open(Operation::Open(path.clone(), encodings(request))),
-        Intent::Missing => open(Operation::Open(SitePath::not_found(), Encodings::default())),
+        Intent::File { path, .. } => file_step(Operation::Open(path.clone(), encodings(request))),
+        Intent::Missing => file_step(Operation::Open(SitePath::not_found(), Encodings::default())),
         Intent::Visit { page, is_counted, .. } => {
             pages::ask(Query::Visit { page: *page, is_counted: *is_counted }, app)
         }
@@ -136,7 +136,7 @@ fn not_opened<F>(
     if why == AssetError::NoIndex
         && let Some(operation) = list(path, app, request)
     {
-        return Ok(open(operation));
+        return Ok(file_step(operation));
     }
     match (why, *method) {
         (AssetError::Missing | AssetError::NoIndex, Method::Get | Method::Head) => {
@@ -163,18 +163,19 @@ fn too_late<F>(intent: &Intent) -> Completion<F> {
     }
 }
 
-fn open<F>(operation: Operation) -> Step<F, Operation, Rendering> {
+fn file_step<F>(operation: Operation) -> Step<F, Operation, Rendering> {
     Step::Perform { operation, on: Timeout::File, within_ms: limits::FILE_TIMEOUT_MS }
 }
 
-/// Lists a folder without an index, if listings are enabled and the query names a valid page.
+/// The operation that lists a folder without an index, if listings are enabled and the query has a
+/// valid page number.
 fn list(path: &SitePath, app: &App, request: Request<'_>) -> Option<Operation> {
     let page = form::page_number(request.query().unwrap_or_default())?;
     app.listing.then(|| Operation::List(path.clone(), page))
 }
 
 fn encodings(request: Request<'_>) -> Encodings {
-    if !request.names_encodings() {
+    if !request.has_accept_encoding() {
         return Encodings::default();
     }
     Encodings::parse(request.values("Accept-Encoding"))
@@ -217,7 +218,8 @@ fn folder<F>(
     }
 }
 
-/// The response with a file: all of it, parts, or none, by the request's conditions and ranges.
+/// The response with a file, with parts of the file, or with none of it: the request's conditions
+/// and ranges decide.
 fn representation<F: Representation>(
     request: Request<'_>,
     asset: F,
@@ -225,8 +227,7 @@ fn representation<F: Representation>(
     now: Now,
 ) -> Result<Response<F, Rendering>, ErrorResponse> {
     if let Some(status) = asset.metadata().report_status() {
-        // Conditions are ignored where the response would be neither 2xx nor 412 (RFC 9110
-        // §13.2.1).
+        // Conditions are ignored if the response would be neither 2xx nor 412 (RFC 9110 §13.2.1).
         let conditions =
             (status == Status::OK).then(|| conditions::evaluate_without_validator(request));
         return match conditions {

@@ -1,4 +1,4 @@
-//! A path beneath the document root: decoded, normalised, and unable to leave it.
+//! A path beneath the document root: decoded and normalised, so that it can't leave the root.
 
 use alloc::vec::Vec;
 
@@ -8,8 +8,8 @@ use crate::http::target::ESCAPE_IN_QUERY;
 
 /// A path beneath the document root, such as `docs/index.html`.
 ///
-/// It has no empty, `.` or `..` segment, no segment that begins with a dot but for a `.well-known`
-/// in front (RFC 8615), no NUL, and no leading slash. It ends in a slash if a folder was asked for.
+/// It has no empty, `.` or `..` segment, no segment that begins with a dot except a `.well-known`
+/// in front (RFC 8615), no NUL, and no leading slash. It ends in a slash if it is that of a folder.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SitePath(Vec<u8>);
 
@@ -27,10 +27,10 @@ impl SitePath {
                 b".." => {
                     decoded.truncate(start);
                     let parent = decoded.strip_suffix(b"/")?;
-                    let keep = parent.iter().rposition(|&byte| byte == b'/').map_or(0, |at| at + 1);
-                    decoded.truncate(keep);
+                    let len = parent.iter().rposition(|&byte| byte == b'/').map_or(0, |at| at + 1);
+                    decoded.truncate(len);
                 }
-                // The name decides; its dot can be escaped, like any character.
+                // The decoded name counts: its dot can be escaped, like any character.
                 b".well-known" if start == 0 => decoded.push(b'/'),
                 [b'.', ..] => return None,
                 name if name.contains(&b'/') || name.contains(&0) => return None,
@@ -56,7 +56,7 @@ impl SitePath {
         &self.0
     }
 
-    /// Whether a folder was asked for: its index is served.
+    /// Whether the path is that of a folder, whose index is served.
     pub fn is_folder(&self) -> bool {
         self.0.last().is_none_or(|&byte| byte == b'/')
     }

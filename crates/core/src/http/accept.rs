@@ -11,7 +11,7 @@ pub(crate) enum Form {
     Json,
 }
 
-/// The weight that a client gives a form, and how specific the media range is that says so.
+/// The weight that a client gives a form, and the specificity of the media range that gives it.
 #[derive(Clone, Copy, Default)]
 struct Preference {
     /// From 1 for `*/*` to 4 for a type with its charset; 0 if no range matches.
@@ -38,19 +38,19 @@ impl Form {
 }
 
 impl Preference {
-    /// Takes the weight of this range if it matches and is more specific than earlier ones.
+    /// Takes the weight of this range if the range matches and is more specific than earlier ones.
     fn apply(&mut self, range: &[u8], kind: &[u8], subtype: &[u8]) {
         let mut parts = range.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
         let name = parts.next().unwrap_or_default();
-        let mut named = name.splitn(2, |&byte| byte == b'/');
+        let mut words = name.splitn(2, |&byte| byte == b'/');
         let is =
-            |part: Option<&[u8]>, this: &[u8]| part.map(|part| part.eq_ignore_ascii_case(this));
-        let any = |part: Option<&[u8]>| part == Some(b"*");
-        let (first, second) = (named.next(), named.next());
+            |word: Option<&[u8]>, name: &[u8]| word.map(|word| word.eq_ignore_ascii_case(name));
+        let is_any = |word: Option<&[u8]>| word == Some(b"*");
+        let (first, second) = (words.next(), words.next());
         let mut specificity = match (is(first, kind), is(second, subtype)) {
             (Some(true), Some(true)) => 3,
-            (Some(true), _) if any(second) => 2,
-            _ if any(first) && any(second) => 1,
+            (Some(true), _) if is_any(second) => 2,
+            _ if is_any(first) && is_any(second) => 1,
             _ => return,
         };
         let mut quality = None;

@@ -1,10 +1,10 @@
-//! Access records: what a driver logs and counts of a response.
+//! Access records: what a driver logs and counts for each response.
 
 use alloc::boxed::Box;
 
 use crate::now::Now;
 
-/// A response that was sent.
+/// The record of a response that was sent.
 #[derive(Clone, Copy, Debug)]
 pub struct AccessRecord<'a> {
     /// The request line as the client sent it, without its line end: any bytes. Empty if the client
@@ -12,7 +12,7 @@ pub struct AccessRecord<'a> {
     pub request_line: &'a [u8],
     /// The status code, such as 200.
     pub status: u16,
-    /// Bytes of body handed to the kernel.
+    /// Bytes of the body that the kernel took.
     pub body_bytes: u64,
     /// When the request's head was complete.
     pub started: Now,

@@ -59,7 +59,7 @@ pub trait Application<F> {
         now: Now,
     ) -> Result<Step<F, Self::Operation, Self::Rendering>, ErrorResponse>;
 
-    /// The page for an error, the protocol's own errors among them.
+    /// The page for an error, including the protocol's own errors.
     fn error_page(&self, error: ErrorResponse, now: Now) -> Response<F, Self::Rendering>;
 
     /// Appends the next piece of a rendering. Returns how many bytes are still to come.

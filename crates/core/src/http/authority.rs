@@ -6,8 +6,8 @@ use core::net::Ipv6Addr;
 ///
 /// The host is a name, an IPv4 address or a bracketed IPv6 address. That is stricter than RFC 3986
 /// §3.2.2, which also allows sub-delims and escapes; no host in use has them. An IPv6 address can
-/// have a zone as RFC 6874 §2 writes it, `[fe80::1%25eth0]`: clients should remove it, and some do
-/// not.
+/// have a zone as RFC 6874 §2 writes it, `[fe80::1%25eth0]`: clients should remove the zone, but
+/// some do not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Authority<'a> {
     host: Host<'a>,
@@ -16,7 +16,7 @@ pub(crate) struct Authority<'a> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Host<'a> {
-    /// A name, or an IPv4 address, which can be compared like a name since it has one spelling.
+    /// A name, or an IPv4 address, which can be compared like a name: it has only one spelling.
     Name(&'a [u8]),
     Ipv6(Ipv6Addr, Option<&'a [u8]>),
 }
@@ -43,7 +43,7 @@ impl<'a> Authority<'a> {
     }
 
     /// Whether both name the same server. An authority without a port means `default_port` (RFC
-    /// 9110 §4.2.3). Names compare in any case, and IPv6 addresses in any spelling.
+    /// 9110 §4.2.3). Names are compared without regard to case, and IPv6 addresses by value.
     pub(crate) fn is_same(&self, other: &Authority<'_>, default_port: u16) -> bool {
         let same_host = match (self.host, other.host) {
             (Host::Name(name), Host::Name(other)) => name.eq_ignore_ascii_case(other),

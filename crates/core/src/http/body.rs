@@ -12,12 +12,12 @@ use crate::limits::{self, Limits};
 pub(crate) struct BodyDecoder {
     stage: Stage,
     /// Whether the application needs the body.
-    wanted: bool,
-    /// The body so far, if it is needed.
+    is_wanted: bool,
+    /// The body received so far, if it is needed.
     kept: Vec<u8>,
-    /// Bytes of body so far.
+    /// Bytes of the body received so far.
     received: usize,
-    /// Bytes of chunk lines and trailers so far.
+    /// Bytes of chunk lines and trailers received so far.
     overhead: usize,
 }
 
@@ -46,17 +46,17 @@ impl BodyDecoder {
     pub(crate) const fn none() -> BodyDecoder {
         BodyDecoder {
             stage: Stage::Whole,
-            wanted: false,
+            is_wanted: false,
             kept: Vec::new(),
             received: 0,
             overhead: 0,
         }
     }
 
-    /// Expects a body, and keeps it if it is wanted.
+    /// Expects a body, and keeps the body if it is wanted.
     pub(crate) fn expect(
         framing: Framing,
-        wanted: bool,
+        is_wanted: bool,
         limits: &Limits,
     ) -> Result<BodyDecoder, ErrorResponse> {
         let stage = match framing {
@@ -67,7 +67,7 @@ impl BodyDecoder {
             },
             Framing::Chunked => Stage::Size,
         };
-        Ok(BodyDecoder { stage, wanted, ..BodyDecoder::none() })
+        Ok(BodyDecoder { stage, is_wanted, ..BodyDecoder::none() })
     }
 
     /// Decodes input up to the end of the body. Returns how many bytes belong to the body.
@@ -87,7 +87,7 @@ impl BodyDecoder {
         matches!(self.stage, Stage::Whole)
     }
 
-    /// Bytes of body that have come so far.
+    /// Bytes of the body received so far.
     pub(crate) fn received(&self) -> usize {
         self.received
     }
@@ -100,12 +100,12 @@ impl BodyDecoder {
     fn step(&mut self, input: &[u8], limits: &Limits) -> Result<usize, ErrorResponse> {
         match self.stage {
             Stage::Plain(left) => {
-                let taken = self.data(input, left);
+                let taken = self.take_data(input, left);
                 self.stage = if taken == left { Stage::Whole } else { Stage::Plain(left - taken) };
                 Ok(taken)
             }
             Stage::Chunk(left) => {
-                let taken = self.data(input, left);
+                let taken = self.take_data(input, left);
                 self.stage =
                     if taken == left { Stage::ChunkEnd } else { Stage::Chunk(left - taken) };
                 Ok(taken)
@@ -121,7 +121,7 @@ impl BodyDecoder {
             Stage::Size => {
                 let line = line(input, limits::CHUNK_LINE_BYTES, BAD_CHUNK)?;
                 let Some(line) = line else { return Ok(0) };
-                self.count(line, limits)?;
+                self.count_overhead(line, limits)?;
                 self.stage = match chunk_size(line)? {
                     0 => Stage::Trailers,
                     size if size > limits.body_bytes - self.received => return Err(TOO_LARGE),
@@ -133,7 +133,7 @@ impl BodyDecoder {
                 let max_bytes = limits.header_section_bytes.min(limits::CHUNK_OVERHEAD_BYTES);
                 let line = line(input, max_bytes, BAD_TRAILER)?;
                 let Some(line) = line else { return Ok(0) };
-                self.count(line, limits)?;
+                self.count_overhead(line, limits)?;
                 if line.is_empty() {
                     self.stage = Stage::Whole;
                 } else {
@@ -145,17 +145,18 @@ impl BodyDecoder {
         }
     }
 
-    fn data(&mut self, input: &[u8], left: usize) -> usize {
+    /// Takes bytes of the body, at most `left`.
+    fn take_data(&mut self, input: &[u8], left: usize) -> usize {
         let taken = input.len().min(left);
         self.received += taken;
-        if self.wanted {
+        if self.is_wanted {
             self.kept.extend_from_slice(&input[..taken]);
         }
         taken
     }
 
     /// Counts a line of the framing against its limit.
-    fn count(&mut self, line: &[u8], limits: &Limits) -> Result<(), ErrorResponse> {
+    fn count_overhead(&mut self, line: &[u8], limits: &Limits) -> Result<(), ErrorResponse> {
         self.overhead += line.len() + 2;
         let max_bytes = limits.body_bytes.max(limits::CHUNK_OVERHEAD_BYTES);
         if self.overhead > max_bytes { Err(TOO_LARGE) } else { Ok(()) }
@@ -169,11 +170,11 @@ fn line(
     bad: ErrorResponse,
 ) -> Result<Option<&[u8]>, ErrorResponse> {
     let Some(end) = memchr::memchr(b'\n', &input[..input.len().min(max_bytes)]) else {
-        // No later byte makes a control byte valid, so it is refused at once.
-        let controls = input.iter().enumerate().any(|(at, &byte)| {
+        // No later byte can make a control byte valid, so such a line is refused at once.
+        let has_control = input.iter().enumerate().any(|(at, &byte)| {
             byte.is_ascii_control() && byte != b'\t' && !(byte == b'\r' && at + 1 == input.len())
         });
-        return if input.len() < max_bytes && !controls { Ok(None) } else { Err(bad) };
+        return if input.len() < max_bytes && !has_control { Ok(None) } else { Err(bad) };
     };
     match input[..end].strip_suffix(b"\r") {
         Some(line) => Ok(Some(line)),
@@ -181,26 +182,26 @@ fn line(
     }
 }
 
-/// The size of a chunk: hex digits, then perhaps extensions, which are checked and dropped.
+/// The size of a chunk. Extensions, which can follow the hex digits, are checked and dropped.
 fn chunk_size(line: &[u8]) -> Result<usize, ErrorResponse> {
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let text = core::str::from_utf8(&line[..digits]).map_err(|_| BAD_CHUNK)?;
-    // A size that does not fit the integer is refused as malformed: it was made to overflow.
+    // A size that does not fit 64 bits counts as malformed: it was made to overflow an integer.
     let size = u64::from_str_radix(text, 16).map_err(|_| BAD_CHUNK)?;
-    if digits > 16 || !extensions(&line[digits..]) {
+    if digits > 16 || !are_extensions(&line[digits..]) {
         return Err(BAD_CHUNK);
     }
     Ok(usize::try_from(size).unwrap_or(usize::MAX))
 }
 
-/// `*( ";" name [ "=" ( token / quoted-string ) ] )`, without the white space that RFC 9112 §7.1.1
-/// calls bad.
-fn extensions(mut rest: &[u8]) -> bool {
+/// Whether the rest is `*( ";" name [ "=" ( token / quoted-string ) ] )`, without the white space
+/// that RFC 9112 §7.1.1 calls bad.
+fn are_extensions(mut rest: &[u8]) -> bool {
     while let Some(extension) = rest.strip_prefix(b";") {
-        let Some(after_name) = token(extension) else { return false };
+        let Some(after_name) = after_token(extension) else { return false };
         rest = match after_name.strip_prefix(b"=") {
             None => after_name,
-            Some(value) => match token(value).or_else(|| quoted(value)) {
+            Some(value) => match after_token(value).or_else(|| after_quoted(value)) {
                 None => return false,
                 Some(after_value) => after_value,
             },
@@ -210,14 +211,14 @@ fn extensions(mut rest: &[u8]) -> bool {
 }
 
 /// The rest of `text` after a token (RFC 9110 §5.6.2).
-fn token(text: &[u8]) -> Option<&[u8]> {
+fn after_token(text: &[u8]) -> Option<&[u8]> {
     let is_token = |byte: &&u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
     let len = text.iter().take_while(is_token).count();
     (len > 0).then(|| &text[len..])
 }
 
 /// The rest of `text` after a quoted string (RFC 9110 §5.6.4).
-fn quoted(text: &[u8]) -> Option<&[u8]> {
+fn after_quoted(text: &[u8]) -> Option<&[u8]> {
     let mut rest = text.strip_prefix(b"\"")?;
     loop {
         rest = match rest {
@@ -234,7 +235,7 @@ fn is_text(byte: u8) -> bool {
 }
 
 /// Fields that a trailer must not have (RFC 9110 §6.5.1): a program that merges trailers into the
-/// head would read another request.
+/// head would see a different request.
 const FORBIDDEN_TRAILERS: [&[u8]; 12] = [
     b"Authorization",
     b"Connection",
@@ -251,7 +252,7 @@ const FORBIDDEN_TRAILERS: [&[u8]; 12] = [
 ];
 
 fn check_trailer(line: &[u8]) -> Result<(), ErrorResponse> {
-    let value = token(line).and_then(|rest| rest.strip_prefix(b":"));
+    let value = after_token(line).and_then(|rest| rest.strip_prefix(b":"));
     let Some(value) = value.filter(|value| value.iter().all(|&byte| is_text(byte))) else {
         return Err(BAD_TRAILER);
     };
@@ -267,8 +268,8 @@ mod tests {
     use super::*;
     use std::{format, string::ToString};
 
-    fn expect(framing: Framing, wanted: bool) -> Result<BodyDecoder, ErrorResponse> {
-        BodyDecoder::expect(framing, wanted, &Limits::default())
+    fn expect(framing: Framing, is_wanted: bool) -> Result<BodyDecoder, ErrorResponse> {
+        BodyDecoder::expect(framing, is_wanted, &Limits::default())
     }
 
     fn take(decoder: &mut BodyDecoder, input: &[u8]) -> Result<usize, ErrorResponse> {
@@ -335,7 +336,7 @@ mod tests {
         ] {
             let mut decoder = expect(Framing::Chunked, true).unwrap();
             let refusal = take(&mut decoder, body).expect_err(&body.escape_ascii().to_string());
-            assert_eq!((refusal.status, refusal.close), (Status::BAD_REQUEST, true));
+            assert_eq!((refusal.status, refusal.closes), (Status::BAD_REQUEST, true));
         }
     }
 

@@ -17,8 +17,8 @@ pub enum CloseReason {
     TooSlow,
     /// A file became shorter while it was sent.
     Truncated,
-    /// The driver closed the connection while it was idle.
-    Retired,
+    /// The driver closed the connection while the connection was idle.
+    ClosedWhenIdle,
     /// An internal error, which no input can cause.
     Bug,
 }
@@ -32,7 +32,7 @@ impl CloseReason {
         CloseReason::HungUp,
         CloseReason::TooSlow,
         CloseReason::Truncated,
-        CloseReason::Retired,
+        CloseReason::ClosedWhenIdle,
         CloseReason::Bug,
     ];
 
@@ -45,7 +45,7 @@ impl CloseReason {
             CloseReason::HungUp => "hung_up",
             CloseReason::TooSlow => "too_slow",
             CloseReason::Truncated => "truncated",
-            CloseReason::Retired => "retired",
+            CloseReason::ClosedWhenIdle => "retired",
             CloseReason::Bug => "bug",
         }
     }
@@ -59,7 +59,7 @@ impl CloseReason {
             CloseReason::HungUp => "the client hung up",
             CloseReason::TooSlow => "the client took its answer too slowly",
             CloseReason::Truncated => "a file became shorter while it was sent",
-            CloseReason::Retired => "the server closed the idle connection",
+            CloseReason::ClosedWhenIdle => "the server closed the idle connection",
             CloseReason::Bug => "an internal error",
         }
     }

@@ -10,7 +10,7 @@ use crate::now::Now;
 /// The result of a request's conditions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Precondition {
-    /// They hold, or there are none.
+    /// The conditions hold, or there are none.
     Proceed,
     /// The client's copy is current: 304.
     NotModified,
@@ -26,7 +26,7 @@ pub(crate) fn evaluate(request: Request<'_>, metadata: &Metadata, now: Now) -> P
     let has = |name| request.values(name).next().is_some();
     let date = |name| single_date(request, name, now);
     let failed = if has("If-Match") {
-        !lists(request, "If-Match", metadata.tag(), TagComparison::Strong)
+        !has_listed(request, "If-Match", metadata.tag(), TagComparison::Strong)
     } else {
         date("If-Unmodified-Since").is_some_and(|date| metadata.modified_unix_s() > date)
     };
@@ -34,7 +34,7 @@ pub(crate) fn evaluate(request: Request<'_>, metadata: &Metadata, now: Now) -> P
         return Precondition::Failed;
     }
     let unmodified = if has("If-None-Match") {
-        lists(request, "If-None-Match", metadata.tag(), TagComparison::Weak)
+        has_listed(request, "If-None-Match", metadata.tag(), TagComparison::Weak)
     } else {
         date("If-Modified-Since").is_some_and(|date| metadata.modified_unix_s() <= date)
     };
@@ -49,8 +49,8 @@ pub(crate) fn evaluate_without_validator(request: Request<'_>) -> Precondition {
     if !request.is_conditional() {
         return Precondition::Proceed;
     }
-    let insists = request.values("If-Match").next().is_some();
-    if insists && !request.values("If-Match").any(is_any) {
+    let has_if_match = request.values("If-Match").next().is_some();
+    if has_if_match && !request.values("If-Match").any(is_any) {
         return Precondition::Failed;
     }
     match (request.values("If-None-Match").any(is_any), request.method()) {
@@ -60,35 +60,36 @@ pub(crate) fn evaluate_without_validator(request: Request<'_>) -> Precondition {
     }
 }
 
-/// The ranges that a GET asks for; the whole file if the part that the client has is of an earlier
-/// file (`If-Range`, RFC 9110 §13.1.5).
+/// The ranges that a GET asks for; the whole file if the client's part is of an earlier version of
+/// the file (`If-Range`, RFC 9110 §13.1.5).
 pub(crate) fn ranges(request: Request<'_>, metadata: &Metadata, now: Now) -> Ranges {
     let mut values = request.values("Range");
     match (values.next(), values.next()) {
-        (Some(value), None) if if_range(request, metadata, now) => {
+        (Some(value), None) if is_part_current(request, metadata, now) => {
             range::parse(value, metadata.len())
         }
         _ => Ranges::Whole,
     }
 }
 
-fn if_range(request: Request<'_>, metadata: &Metadata, now: Now) -> bool {
+/// Whether the client's part is of the current file, as far as `If-Range` says.
+fn is_part_current(request: Request<'_>, metadata: &Metadata, now: Now) -> bool {
     let mut values = request.values("If-Range");
     let Some(value) = values.next() else { return true };
     if values.next().is_some() {
-        // With two fields it is not clear which file the client's part is from.
+        // With two fields it is not clear which version of the file the client has.
         return false;
     }
     if value.starts_with(b"\"") || value.starts_with(b"W/") {
         // A weak tag never matches strongly.
         return value == metadata.tag();
     }
-    // A file that changed within this second can change again within it (RFC 9110 §8.8.2.2).
-    let settled = metadata.modified_unix_s() < now.unix_s;
-    settled && single_date(request, "If-Range", now) == Some(metadata.modified_unix_s())
+    // A file that changed in this second can change again in the same second (RFC 9110 §8.8.2.2).
+    let is_settled = metadata.modified_unix_s() < now.unix_s;
+    is_settled && single_date(request, "If-Range", now) == Some(metadata.modified_unix_s())
 }
 
-/// The date in a field; none if it is malformed, or if there are several.
+/// The date in a field; none if the date is malformed, or if there are several such fields.
 fn single_date(request: Request<'_>, name: &str, now: Now) -> Option<u64> {
     let mut values = request.values(name);
     let value = values.next()?;
@@ -104,24 +105,24 @@ enum TagComparison {
 }
 
 /// Whether the fields of this name contain the tag, or `*`.
-fn lists(request: Request<'_>, name: &str, tag: &[u8], how: TagComparison) -> bool {
+fn has_listed(request: Request<'_>, name: &str, tag: &[u8], how: TagComparison) -> bool {
     request.values(name).any(|list| list == b"*" || has_tag(list, tag, how))
 }
 
-/// Tags are quoted and can contain commas (RFC 9110 §8.8.3). A malformed list is read up to the
-/// error.
+/// Whether a list contains the tag. Tags are quoted and can contain commas (RFC 9110 §8.8.3). A
+/// malformed list is read up to the error.
 fn has_tag(mut list: &[u8], tag: &[u8], how: TagComparison) -> bool {
     loop {
         let start = list.iter().position(|byte| !b" \t,".contains(byte)).unwrap_or(list.len());
         list = &list[start..];
-        let (weak, opaque) = match list.strip_prefix(b"W/") {
+        let (is_weak, opaque) = match list.strip_prefix(b"W/") {
             Some(rest) => (true, rest),
             None => (false, list),
         };
         let Some(inner) = opaque.strip_prefix(b"\"") else { return false };
         let Some(end) = memchr::memchr(b'"', inner) else { return false };
-        let (this, rest) = opaque.split_at(end + 2);
-        if this == tag && (how == TagComparison::Weak || !weak) {
+        let (listed, rest) = opaque.split_at(end + 2);
+        if listed == tag && (how == TagComparison::Weak || !is_weak) {
             return true;
         }
         list = rest;

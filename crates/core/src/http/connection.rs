@@ -1,8 +1,8 @@
-//! A connection as a driver sees it: the driver polls it for what it wants, and reports the result.
+//! A connection as a driver sees it: the driver polls for the next want, and reports the result.
 //!
 //! `state.rs` draws the states, `transitions.rs` has the transitions of a poll, and this file has
-//! those of a report. A request stays in `input` until its response is sent, since spans refer to
-//! its text there.
+//! the transitions of a report. A request stays in `input` until its response is sent, since spans
+//! refer to its text there.
 
 mod exchange;
 mod state;
@@ -39,34 +39,35 @@ use state::State;
 /// | [`sent`](Connection::sent) | a transmit is with the kernel, or failed |
 /// | [`peeked`](Connection::peeked) | the driver looked for unread input |
 /// | [`reset`](Connection::reset) | the client reset the connection |
-/// | [`close_when_idle`](Connection::close_when_idle) | to end it, at once if it is idle |
-/// | [`drain`](Connection::drain) | to end it with its next response |
+/// | [`close_when_idle`](Connection::close_when_idle) | to end the connection, at once if idle |
+/// | [`drain`](Connection::drain) | to end the connection with its next response |
 /// | [`deadline`](Connection::deadline) | when to poll at the latest |
 /// | [`is_idle`](Connection::is_idle) | whether no request has started |
 /// | [`has_unread`](Connection::has_unread) | whether closing would reset the connection |
 ///
-/// [`poll`](Connection::poll) names what the connection wants next; the driver does that, reports
-/// it, and polls again. When [`deadline`](Connection::deadline) passes, the driver polls although
-/// it has nothing to report: the new want replaces the old one, and a late report is ignored.
+/// [`poll`](Connection::poll) returns what the connection wants next; the driver performs it,
+/// reports the result, and polls again. When [`deadline`](Connection::deadline) passes, the driver
+/// polls even if it has nothing to report: the new want replaces the old one, and a late report is
+/// ignored.
 pub struct Connection<P: Application<F>, F> {
     state: State<P, F>,
     deadline: Option<Deadline>,
     /// Received bytes that belong to no finished request.
     input: Vec<u8>,
-    /// Where the current request begins; the bytes after it were pipelined.
+    /// Where the current request begins in `input`; pipelined requests can follow it.
     start: usize,
     /// How many bytes after `start` were parsed already and are an incomplete head.
     seen: u32,
-    /// Requests so far.
+    /// The number of requests so far.
     requests: u32,
-    /// Operations so far; also the ticket of the last one.
+    /// The number of operations so far, which is the ticket of the last operation.
     operations: u32,
-    /// The client has stopped sending.
-    ended: bool,
+    /// Whether the client has stopped sending.
+    input_ended: bool,
     /// Whether the driver ends the connection, and how soon.
     leaving: Leaving,
     /// Whether some input stays unread at the end.
-    unread: bool,
+    leaves_unread: bool,
 }
 
 /// How soon a driver ends a connection.
@@ -75,8 +76,8 @@ enum Leaving {
     No,
     /// After the next response, even if its request has not come yet.
     AfterResponse,
-    /// After the current response, or at once if none is owed.
-    AtOnce,
+    /// After the current response, or at once if there is none.
+    WhenIdle,
 }
 
 impl<P: Application<F>, F> Default for Connection<P, F> {
@@ -96,9 +97,9 @@ impl<P: Application<F>, F> Connection<P, F> {
             seen: 0,
             requests: 0,
             operations: 0,
-            ended: false,
+            input_ended: false,
             leaving: Leaving::No,
-            unread: false,
+            leaves_unread: false,
         }
     }
 
@@ -118,8 +119,8 @@ impl<P: Application<F>, F> Connection<P, F> {
         }
     }
 
-    /// Bytes came from the client. An empty slice says that the client has stopped sending; it
-    /// still gets its responses.
+    /// Bytes came from the client. An empty slice says that the client has stopped sending; the
+    /// client still gets its responses.
     ///
     /// Returns how many bytes were taken: after [`Want::Read`] all of them, up to
     /// [`limits::READ_BYTES`]; at any other time, those that fit in [`limits::INPUT_BYTES`]. The
@@ -130,7 +131,7 @@ impl<P: Application<F>, F> Connection<P, F> {
             State::Closed(..) => {}
             State::Lingering if bytes.is_empty() => self.close(CloseReason::Done),
             State::Lingering | State::HalfClosing => {}
-            _ if bytes.is_empty() => self.ended = true,
+            _ if bytes.is_empty() => self.input_ended = true,
             _ => {
                 let room = limits::INPUT_BYTES.saturating_sub(self.pending().len());
                 let taken = bytes.len().min(room);
@@ -151,7 +152,7 @@ impl<P: Application<F>, F> Connection<P, F> {
 
     /// The result of [`Want::Peek`].
     pub fn peeked(&mut self, has_unread: bool) {
-        self.unread |= has_unread && matches!(self.state, State::Peeking);
+        self.leaves_unread |= has_unread && matches!(self.state, State::Peeking);
         self.change(|state| match state {
             State::Peeking if has_unread => State::HalfClosing,
             State::Peeking => State::Closed(CloseReason::Done, None),
@@ -159,7 +160,7 @@ impl<P: Application<F>, F> Connection<P, F> {
         });
     }
 
-    /// The result of [`Want::Send`]. Returns what to log and count if that completes a response.
+    /// The result of [`Want::Send`]. Returns what to log and count if a response is now complete.
     pub fn sent(&mut self, transmit: Transmit<F>, outcome: Sent) -> Option<AccessRecord<'_>> {
         let (head_bytes, body_bytes) = (transmit.head.len() as u64, transmit.body.len());
         self.change(|state| match (state, outcome) {
@@ -167,10 +168,10 @@ impl<P: Application<F>, F> Connection<P, F> {
             (State::Sending(mut exchange), Sent::Whole) => {
                 exchange.count_sent(head_bytes, head_bytes + body_bytes);
                 match transmit.body {
-                    Body::File { asset, .. } if exchange.file_bytes() > 0 => {
+                    Body::File { asset, .. } if exchange.file_bytes_left() > 0 => {
                         State::FilePiece(exchange, asset)
                     }
-                    _ if exchange.rendering_bytes > 0 => State::RenderPiece(exchange),
+                    _ if exchange.rendering_bytes_left > 0 => State::RenderPiece(exchange),
                     _ => State::Answered(exchange),
                 }
             }
@@ -199,7 +200,7 @@ impl<P: Application<F>, F> Connection<P, F> {
 
     /// Ends the connection: at once if it is idle, else after the current response.
     pub fn close_when_idle(&mut self) {
-        self.leaving = Leaving::AtOnce;
+        self.leaving = Leaving::WhenIdle;
     }
 
     /// Ends the connection with its next response. An idle client keeps its deadline: closing an
@@ -223,7 +224,7 @@ impl<P: Application<F>, F> Connection<P, F> {
     /// Whether the client may have sent input that was not read. Closing the socket would then
     /// reset the connection.
     pub fn has_unread(&self) -> bool {
-        self.unread
+        self.leaves_unread
     }
 
     /// The response that the end of the connection cuts short, if one was started.
@@ -246,8 +247,8 @@ impl<P: Application<F>, F> Connection<P, F> {
         &self.input[self.start..]
     }
 
-    /// Whether no request has begun: empty lines before it are ignored, of which the last can be
-    /// incomplete.
+    /// Whether no request has begun. Empty lines before a request do not count, and the last of
+    /// them can be incomplete.
     fn is_quiet(&self) -> bool {
         let lines = self.pending().chunks(2);
         lines.len() <= limits::EMPTY_LINES + 1

@@ -4,7 +4,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// The days of the week from Thursday on, which 1970-01-01 was.
+/// The days of the week, beginning with that of 1970-01-01.
 const DAYS: [&str; 7] =
     ["Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday"];
 const MONTHS: [&[u8; 3]; 12] = [
@@ -14,10 +14,10 @@ const MONTHS: [&[u8; 3]; 12] = [
 /// The last second of the year 9999; later years have five digits.
 const LAST_S: u64 = 253_402_300_799;
 
-/// Year, month (1 to 12) and day (1 to 31) of a day counted from 1970-01-01.
+/// The year, the month (1 to 12) and the day of the month of a day counted from 1970-01-01.
 ///
-/// The calendar repeats every 400 years (146,097 days). Counted from a first of March, leap days
-/// come last in a year, which makes months a linear function of days.
+/// The calendar repeats every 400 years (146,097 days). If a year begins on 1 March, a leap day is
+/// its last day, and the month is a linear function of the day.
 fn civil(day: u64) -> (u64, usize, u64) {
     let day = day + 719_468;
     let era = day / 146_097;
@@ -66,7 +66,7 @@ pub(crate) fn append(out: &mut Vec<u8>, unix_s: u64) {
 }
 
 /// Reads a date in any of the three formats of RFC 9110 §5.6.7, as seconds since 1970. A year of
-/// two digits is in the current century, or in the last one if the date would otherwise be more
+/// two digits is in the current century, or in the previous one if the date would otherwise be more
 /// than 50 years after `now_unix_s`. A day that its month does not have is an error. The day of the
 /// week is not checked.
 pub(crate) fn parse(text: &[u8], now_unix_s: u64) -> Option<u64> {
@@ -98,10 +98,10 @@ pub(crate) fn parse(text: &[u8], now_unix_s: u64) -> Option<u64> {
         }
         _ => return None,
     };
-    let zone = if has_comma { word() == Some("GMT") } else { true };
+    let is_gmt = if has_comma { word() == Some("GMT") } else { true };
     let month = MONTHS.iter().position(|name| name.as_slice() == month.as_bytes())? as u64 + 1;
     let second = time_of_day(time)?;
-    if !zone || word().is_some() || !(1..=31).contains(&day) {
+    if !is_gmt || word().is_some() || !(1..=31).contains(&day) {
         return None;
     }
     // Every date before 1970 counts as 1970.
@@ -136,13 +136,13 @@ fn time_of_day(text: &str) -> Option<u64> {
     let mut parts = text.split(':').map(|part| digits(part, 2));
     let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next()??);
     let is_leap_second = (hour, minute, second) == (23, 59, 60);
-    let valid = hour < 24 && minute < 60 && (second < 60 || is_leap_second);
-    (valid && parts.next().is_none()).then_some(hour * 3600 + minute * 60 + second)
+    let is_valid = hour < 24 && minute < 60 && (second < 60 || is_leap_second);
+    (is_valid && parts.next().is_none()).then_some(hour * 3600 + minute * 60 + second)
 }
 
 fn digits(text: &str, count: usize) -> Option<u64> {
-    let valid = text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
-    valid.then(|| text.parse().ok())?
+    let is_valid = text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_valid.then(|| text.parse().ok())?
 }
 
 /// Days from 1970-01-01 to a date: the inverse of [`civil`].

@@ -15,7 +15,7 @@ impl Encoding {
     /// All codings, the one that makes files smallest first.
     pub const ALL: [Encoding; 3] = [Encoding::Brotli, Encoding::Zstandard, Encoding::Gzip];
 
-    /// Its name in `Content-Encoding`.
+    /// The name in `Content-Encoding`.
     pub fn name(self) -> &'static str {
         match self {
             Encoding::Brotli => "br",
@@ -52,8 +52,8 @@ impl Encodings {
             let name = parts.next().unwrap_or_default();
             let Some(weight) = weight(parts.next()) else { continue };
             let known = |encoding: &Encoding| {
-                let alias = *encoding == Encoding::Gzip && name.eq_ignore_ascii_case(b"x-gzip");
-                alias || name.eq_ignore_ascii_case(encoding.name().as_bytes())
+                let is_alias = *encoding == Encoding::Gzip && name.eq_ignore_ascii_case(b"x-gzip");
+                is_alias || name.eq_ignore_ascii_case(encoding.name().as_bytes())
             };
             if let Some(index) = Encoding::ALL.iter().position(known) {
                 stated[index] = Some(weight);
@@ -75,19 +75,21 @@ impl Encodings {
         let mut ranked: [(u16, Encoding); 3] =
             core::array::from_fn(|index| (self.weights[index], Encoding::ALL[index]));
         ranked.sort_by_key(|(weight, _)| core::cmp::Reverse(*weight));
-        let taken = move |(weight, _): &(u16, Encoding)| *weight > 0 && *weight >= self.identity;
-        ranked.into_iter().filter(taken).map(|(_, encoding)| encoding)
+        let is_accepted =
+            move |(weight, _): &(u16, Encoding)| *weight > 0 && *weight >= self.identity;
+        ranked.into_iter().filter(is_accepted).map(|(_, encoding)| encoding)
     }
 }
 
-/// `q=0.5` in thousandths; the full weight without a parameter; none if it is malformed (§12.4.2).
+/// The weight in a parameter such as `q=0.5`, in thousandths: 1000 without a parameter, none if the
+/// parameter is malformed (§12.4.2).
 pub(super) fn weight(parameter: Option<&[u8]>) -> Option<u16> {
     let Some(parameter) = parameter else { return Some(1000) };
     let text = core::str::from_utf8(parameter).ok()?;
     let value = text.strip_prefix("q=").or_else(|| text.strip_prefix("Q="))?;
     let (whole, fraction) = value.split_once('.').unwrap_or((value, ""));
-    let digits = fraction.bytes().all(|byte| byte.is_ascii_digit()) && fraction.len() <= 3;
-    let fraction = digits.then(|| {
+    let is_decimal = fraction.bytes().all(|byte| byte.is_ascii_digit()) && fraction.len() <= 3;
+    let fraction = is_decimal.then(|| {
         fraction
             .bytes()
             .chain(*b"000")

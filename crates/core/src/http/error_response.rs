@@ -12,18 +12,18 @@ pub struct ErrorResponse {
     /// A field that says what is accepted: `Allow` for 405, `Accept-Encoding` for 415.
     pub field: Option<(&'static str, &'static str)>,
     /// Whether the connection must end, because the end of this request is not certain.
-    pub close: bool,
+    pub closes: bool,
 }
 
 impl ErrorResponse {
     /// An error after which the connection can stay open.
     pub const fn new(status: Status, why: &'static str) -> ErrorResponse {
-        ErrorResponse { status, why, field: None, close: false }
+        ErrorResponse { status, why, field: None, closes: false }
     }
 
     /// An error that ends the connection.
     pub const fn closing(status: Status, why: &'static str) -> ErrorResponse {
-        ErrorResponse { status, why, field: None, close: true }
+        ErrorResponse { status, why, field: None, closes: true }
     }
 
     /// A malformed message: 400. It ends the connection, since the end of the message is unknown.

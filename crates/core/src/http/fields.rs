@@ -52,11 +52,11 @@ impl FieldSpans {
 pub(super) struct Fields {
     length: Option<u64>,
     is_chunked: bool,
-    pub(super) close: bool,
-    pub(super) keep_alive: bool,
+    pub(super) says_close: bool,
+    pub(super) says_keep_alive: bool,
     pub(super) is_conditional: bool,
-    pub(super) names_encodings: bool,
-    pub(super) is_coded: bool,
+    pub(super) has_accept_encoding: bool,
+    pub(super) has_content_coding: bool,
     pub(super) expectation: Expectation,
     pub(super) kept: FieldSpans,
 }
@@ -66,11 +66,11 @@ impl Fields {
         let mut fields = Fields {
             length: None,
             is_chunked: false,
-            close: false,
-            keep_alive: false,
+            says_close: false,
+            says_keep_alive: false,
             is_conditional: false,
-            names_encodings: false,
-            is_coded: false,
+            has_accept_encoding: false,
+            has_content_coding: false,
             expectation: Expectation::None,
             kept: FieldSpans::default(),
         };
@@ -102,11 +102,12 @@ impl Fields {
             14 if is("Content-Length") => self.content_length(head, value)?,
             14 if is("Content_Length") => return Err(LOOKALIKE),
             14 if is("Sec-Fetch-Site") => self.keep_single(head, Field::SecFetchSite, value),
-            15 if is("Accept-Encoding") => self.names_encodings = true,
-            16 if is("Content-Encoding") => self.is_coded |= names_a_coding(value),
+            15 if is("Accept-Encoding") => self.has_accept_encoding = true,
+            16 if is("Content-Encoding") => self.has_content_coding |= names_a_coding(value),
             17 if is("Transfer-Encoding") => {
-                let chunked = value.eq_ignore_ascii_case(b"chunked") && stands_alone(head, value);
-                if self.is_chunked || !chunked {
+                let is_chunked =
+                    value.eq_ignore_ascii_case(b"chunked") && is_plainly_spaced(head, value);
+                if self.is_chunked || !is_chunked {
                     return Err(ErrorResponse::malformed(
                         "The only transfer encoding here is chunked.",
                     ));
@@ -127,7 +128,7 @@ impl Fields {
         self.kept.0[field as usize].replace(Span::within(head, value))
     }
 
-    /// Keeps the span of a value; several fields of this name count as one that is empty.
+    /// Keeps the span of a value. Several fields of this name count as a single empty one.
     fn keep_single(&mut self, head: &[u8], field: Field, value: &[u8]) {
         if self.keep(head, field, value).is_some() {
             self.kept.set(field, Span::default());
@@ -161,8 +162,8 @@ impl Fields {
 
     fn connection(&mut self, value: &[u8]) {
         for option in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
-            self.close |= option.eq_ignore_ascii_case(b"close");
-            self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+            self.says_close |= option.eq_ignore_ascii_case(b"close");
+            self.says_keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
         }
     }
 
@@ -170,14 +171,14 @@ impl Fields {
     /// octal numbers would end the body elsewhere. Two equal fields are accepted, and a list in one
     /// field is refused; RFC 9110 §8.6 allows both.
     fn content_length(&mut self, head: &[u8], value: &[u8]) -> Result<(), ErrorResponse> {
-        let digits = match value {
+        let is_decimal = match value {
             [b'0'] => true,
             [b'1'..=b'9', rest @ ..] => rest.iter().all(u8::is_ascii_digit),
             _ => false,
         };
-        let digits = digits && stands_alone(head, value);
+        let is_valid = is_decimal && is_plainly_spaced(head, value);
         let length = core::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
-        match (digits, length) {
+        match (is_valid, length) {
             (true, Some(length)) if self.length.is_none_or(|earlier| earlier == length) => {
                 self.length = Some(length);
                 Ok(())
@@ -211,7 +212,7 @@ const LOOKALIKE: ErrorResponse = ErrorResponse::malformed(
 ///
 /// Parsers differ over what they trim. That must not matter in a field that says where the body
 /// ends.
-fn stands_alone(head: &[u8], value: &[u8]) -> bool {
+fn is_plainly_spaced(head: &[u8], value: &[u8]) -> bool {
     let span = Span::within(head, value);
     let before = &head[..span.start()];
     let after = &head[span.start() + span.len()..];

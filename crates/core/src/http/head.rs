@@ -19,18 +19,18 @@ use crate::limits::{self, Limits};
 pub(crate) struct RequestHead {
     pub(crate) method: Method,
     pub(crate) target: Target,
-    /// HTTP/1.1, not 1.0.
+    /// Whether the version is HTTP/1.1, not 1.0.
     pub(crate) is_1_1: bool,
-    /// The client wants to send another request on this connection (RFC 9112 §9.3).
-    pub(crate) keep_alive: bool,
+    /// Whether the client wants to send another request on this connection (RFC 9112 §9.3).
+    pub(crate) wants_keep_alive: bool,
     pub(crate) framing: Framing,
     pub(crate) expectation: Expectation,
-    /// Whether it has a condition or a range.
+    /// Whether the request has a condition or a range.
     pub(crate) is_conditional: bool,
-    /// Whether it says which codings the client accepts.
-    pub(crate) names_encodings: bool,
-    /// Whether its body has a content coding.
-    pub(crate) is_coded: bool,
+    /// Whether the request says which content codings the client accepts.
+    pub(crate) has_accept_encoding: bool,
+    /// Whether the body of the request has a content coding.
+    pub(crate) has_content_coding: bool,
     /// The request line, without its line end.
     pub(crate) line: Span,
     /// The length of the head in bytes, with empty lines before and after it.
@@ -39,7 +39,7 @@ pub(crate) struct RequestHead {
 }
 
 impl RequestHead {
-    /// Stands in for a request whose head could not be read.
+    /// Represents a request whose head could not be read.
     pub(crate) fn unreadable(input: &[u8], limits: &Limits) -> RequestHead {
         let nothing = Span::default();
         let max_bytes = limits.request_line_bytes;
@@ -52,12 +52,12 @@ impl RequestHead {
             method: if is_head { Method::Head } else { Method::Unknown },
             target: Target { path: nothing, query: None, authority: None },
             is_1_1: true,
-            keep_alive: false,
+            wants_keep_alive: false,
             framing: Framing::None,
             expectation: Expectation::None,
             is_conditional: false,
-            names_encodings: false,
-            is_coded: false,
+            has_accept_encoding: false,
+            has_content_coding: false,
             line: Span::new(start, end),
             len: 0,
             fields: FieldSpans::default(),
@@ -70,8 +70,8 @@ impl RequestHead {
         let fields = &head[self.line.start() + self.line.len()..];
         fields.split(|&byte| byte == b'\n').filter_map(move |line| {
             let at = name.len();
-            let named = line.get(..at)?.eq_ignore_ascii_case(name.as_bytes());
-            (named && line.get(at) == Some(&b':')).then(|| line[at + 1..].trim_ascii())
+            let has_name = line.get(..at)?.eq_ignore_ascii_case(name.as_bytes());
+            (has_name && line.get(at) == Some(&b':')).then(|| line[at + 1..].trim_ascii())
         })
     }
 
@@ -85,8 +85,8 @@ impl RequestHead {
 pub(crate) fn parse(input: &[u8], limits: &Limits) -> Result<Option<RequestHead>, ErrorResponse> {
     let skipped = empty_lines(input)?;
     let head = &input[skipped..];
-    // Each field takes 32 bytes: on the stack for the default limit or a lower one, else on the
-    // heap, since a thread's stack is small.
+    // Each field takes 32 bytes. They are on the heap if the limit is above the default, because a
+    // thread's stack is small.
     let mut on_stack = [const { MaybeUninit::uninit() }; limits::FIELDS];
     let mut on_heap = Vec::new();
     let fields = if limits.fields <= limits::FIELDS {
@@ -118,8 +118,7 @@ pub(crate) fn parse(input: &[u8], limits: &Limits) -> Result<Option<RequestHead>
     }
 }
 
-const NOT_A_REQUEST: ErrorResponse =
-    ErrorResponse::malformed("The request line is not one of HTTP.");
+const NOT_A_REQUEST: ErrorResponse = ErrorResponse::malformed("The request line is malformed.");
 const NOT_SUPPORTED: ErrorResponse = ErrorResponse::closing(
     Status::HTTP_VERSION_NOT_SUPPORTED,
     "This server speaks HTTP/1.1 and HTTP/1.0.",
@@ -178,8 +177,8 @@ fn parse_as_1_1(
     parse(&input, limits)
 }
 
-/// `httparse` rejects a query that is not UTF-8, so it gets a head whose query has an `x` in place
-/// of each byte that is not ASCII.
+/// Parses a head with an `x` in place of each byte of the query that is not ASCII, since `httparse`
+/// rejects a query that is not UTF-8.
 #[cold]
 fn parse_masked(
     input: &[u8],
@@ -196,17 +195,17 @@ fn parse_masked(
 
 /// The position of the query in a head, if the query has a byte that is not ASCII.
 fn query_to_mask(head: &[u8]) -> Option<Range<usize>> {
-    let method = memchr::memchr(b' ', head)?;
-    let target = &head[method + 1..];
+    let method_end = memchr::memchr(b' ', head)?;
+    let target = &head[method_end + 1..];
     let target = &target[..memchr::memchr3(b' ', b'\r', b'\n', target)?];
-    let start = method + 1 + memchr::memchr(b'?', target)? + 1;
-    let query = start..method + 1 + target.len();
+    let start = method_end + 1 + memchr::memchr(b'?', target)? + 1;
+    let query = start..method_end + 1 + target.len();
     (!head[query.clone()].is_ascii()).then_some(query)
 }
 
-/// Whether an incomplete head is still within its limits, if no line has ended since it was last
-/// parsed.
-pub(crate) fn within_bounds(input: &[u8], limits: &Limits) -> bool {
+/// Whether an incomplete head is still within its limits. Valid only if no line has ended since the
+/// head was last parsed.
+pub(crate) fn is_within_bounds(input: &[u8], limits: &Limits) -> bool {
     let head = &input[empty_lines(input).unwrap_or(0)..];
     match memchr::memchr(b'\n', head) {
         None => head.len() <= limits.request_line_bytes,
@@ -225,7 +224,7 @@ fn empty_lines(input: &[u8]) -> Result<usize, ErrorResponse> {
 
 /// Checks that every line ends in CRLF and that none is too long. `httparse` accepts a bare LF,
 /// which a proxy in front may not take for a line end.
-fn check_lines(head: &[u8], whole: bool, limits: &Limits) -> Result<(), ErrorResponse> {
+fn check_lines(head: &[u8], is_whole: bool, limits: &Limits) -> Result<(), ErrorResponse> {
     let mut first_line = None;
     for at in memchr::memchr_iter(b'\n', head) {
         if at == 0 || head[at - 1] != b'\r' {
@@ -240,7 +239,7 @@ fn check_lines(head: &[u8], whole: bool, limits: &Limits) -> Result<(), ErrorRes
         return Err(if has_method { TOO_LONG } else { NOT_A_REQUEST });
     }
     // The empty line at the end of a head does not count as part of the header section.
-    let end = if whole { head.len() - 2 } else { so_far };
+    let end = if is_whole { head.len() - 2 } else { so_far };
     let section = first_line.map_or(0, |line| end.saturating_sub(line + 2));
     if section > limits.header_section_bytes { Err(TOO_LARGE) } else { Ok(()) }
 }
@@ -272,9 +271,9 @@ fn request_head(
     } else {
         target::parse(head, span, method == Method::Options)?
     };
-    let first = Span::within(head, name.as_bytes()).start();
+    let line_start = Span::within(head, name.as_bytes()).start();
     // " HTTP/1.1" has nine characters.
-    let line = Span::new(first, span.start() + span.len() + 9 - first);
+    let line = Span::new(line_start, span.start() + span.len() + 9 - line_start);
     let is_1_1 = parsed.version == Some(1);
     let fields = Fields::read(head, parsed.headers)?;
     if is_1_1 && fields.kept.get(Field::Host).is_none() {
@@ -288,11 +287,11 @@ fn request_head(
         method,
         target,
         is_1_1,
-        keep_alive: !fields.close && (is_1_1 || fields.keep_alive),
+        wants_keep_alive: !fields.says_close && (is_1_1 || fields.says_keep_alive),
         framing: fields.framing(is_1_1)?,
         is_conditional: fields.is_conditional,
-        names_encodings: fields.names_encodings,
-        is_coded: fields.is_coded,
+        has_accept_encoding: fields.has_accept_encoding,
+        has_content_coding: fields.has_content_coding,
         // "A server that receives a 100-continue expectation in an HTTP/1.0 request MUST ignore
         // that expectation." (RFC 9110 §10.1.1)
         expectation: if is_1_1 { fields.expectation } else { Expectation::None },

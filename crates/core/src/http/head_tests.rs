@@ -8,8 +8,8 @@ fn parse(input: &[u8]) -> Result<Option<RequestHead>, ErrorResponse> {
     super::parse(input, &Limits::default())
 }
 
-fn within_bounds(input: &[u8]) -> bool {
-    super::within_bounds(input, &Limits::default())
+fn is_within_bounds(input: &[u8]) -> bool {
+    super::is_within_bounds(input, &Limits::default())
 }
 
 fn read(head: &str) -> RequestHead {
@@ -18,7 +18,7 @@ fn read(head: &str) -> RequestHead {
 
 fn refused(head: &[u8]) -> Status {
     let refusal = parse(head).expect_err("a refusal");
-    assert!(refusal.close, "the connection must end: {}", refusal.why);
+    assert!(refusal.closes, "the connection must end: {}", refusal.why);
     refusal.status
 }
 
@@ -105,7 +105,7 @@ fn a_connection_is_kept_as_version_and_options_say() {
         ("1.0", "Connection: upgrade\r\n", false),
     ] {
         let request = read(&format!("GET / HTTP/{version}\r\nHost: x\r\n{options}\r\n"));
-        assert_eq!(request.keep_alive, kept, "HTTP/{version} {options}");
+        assert_eq!(request.wants_keep_alive, kept, "HTTP/{version} {options}");
         assert_eq!(request.is_1_1, version == "1.1");
     }
 }
@@ -270,14 +270,14 @@ fn a_limited_number_of_empty_lines_is_accepted() {
 #[test]
 fn an_incomplete_head_can_be_beyond_its_limits() {
     let line = limits::REQUEST_LINE_BYTES;
-    assert!(within_bounds(&vec![b'a'; line]));
-    assert!(!within_bounds(&vec![b'a'; line + 1]), "a line without an end");
+    assert!(is_within_bounds(&vec![b'a'; line]));
+    assert!(!is_within_bounds(&vec![b'a'; line + 1]), "a line without an end");
     let mut head = b"\r\n\r\nGET / HTTP/1.1\r\n".to_vec();
     head.resize(head.len() + limits::HEADER_SECTION_BYTES, b'a');
-    assert!(within_bounds(&head));
+    assert!(is_within_bounds(&head));
     head.push(b'a');
-    assert!(!within_bounds(&head), "a section that may be too long");
-    assert!(!within_bounds(&vec![b'\r'; line + 1]), "no line ends in CR alone");
+    assert!(!is_within_bounds(&head), "a section that may be too long");
+    assert!(!is_within_bounds(&vec![b'\r'; line + 1]), "no line ends in CR alone");
 }
 
 #[test]

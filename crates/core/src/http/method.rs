@@ -13,7 +13,7 @@ pub enum Method {
     Options,
     /// A common method that the server does not allow: PUT, DELETE, PATCH.
     Other,
-    /// A method that the server does not implement, CONNECT and TRACE among them.
+    /// A method that the server does not implement, such as CONNECT or TRACE.
     Unknown,
 }
 

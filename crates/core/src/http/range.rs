@@ -8,7 +8,7 @@ use crate::limits;
 /// The result of a `Range` field.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Ranges {
-    /// The whole file: there is no range, or it is ignored.
+    /// The whole file: there is no range, or the field is ignored.
     Whole,
     /// One part.
     Part(Range<u64>),
@@ -20,9 +20,9 @@ pub(crate) enum Ranges {
 
 /// Reads the value of a `Range` field, for a file of `len` bytes.
 ///
-/// A field is ignored if it is malformed or asks for too much, as RFC 9110 §14.2 allows: more than
+/// As RFC 9110 §14.2 allows, a field is ignored if it is malformed or asks for too much: more than
 /// [`limits::RANGES`] parts, or parts that together are longer than the file. An empty file has no
-/// parts, so a range request gets it whole instead of a 416.
+/// parts: a range request gets the whole file instead of a 416.
 pub(crate) fn parse(value: &[u8], len: u64) -> Ranges {
     if len == 0 {
         return Ranges::Whole;
@@ -63,15 +63,15 @@ fn satisfiable(value: &[u8], len: u64) -> Option<Vec<Range<u64>>> {
         };
         parts.extend(Some(part).filter(|part| part.start < part.end));
     }
-    let said_something = set.split(',').any(|spec| !spec.trim_matches([' ', '\t']).is_empty());
-    said_something.then_some(parts)
+    let has_range = set.split(',').any(|spec| !spec.trim_matches([' ', '\t']).is_empty());
+    has_range.then_some(parts)
 }
 
 /// A number of any length. A number that does not fit 64 bits becomes `u64::MAX`, which is beyond
 /// the end of every file.
 fn number(digits: &str) -> Option<u64> {
-    let valid = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    valid.then(|| digits.parse().unwrap_or(u64::MAX))
+    let is_valid = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_valid.then(|| digits.parse().unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What the protocol knows of a file: its length, and the fields that describe it.
+//! What the protocol knows about a file: its length, and the fields that describe it.
 
 use alloc::vec::Vec;
 
@@ -10,7 +10,7 @@ use crate::now::Now;
 
 /// A driver's handle to an open file.
 pub trait Representation {
-    /// Its metadata.
+    /// The file's metadata.
     fn metadata(&self) -> &Metadata;
 }
 
@@ -22,9 +22,9 @@ pub struct Metadata {
     /// The validator, with its quotes.
     tag: Vec<u8>,
     content_type: Vec<u8>,
-    /// The fields that describe the file, whole or in part: written once, sent with each response.
+    /// The fields that describe the file in each response, whole or partial: written only once.
     fields: Vec<u8>,
-    /// The length of `Last-Modified` at their beginning.
+    /// The length of the line `Last-Modified`, with which `fields` begins.
     date_len: usize,
     /// Whether other codings of the file exist.
     varies: bool,
@@ -52,7 +52,7 @@ impl Metadata {
         coding: Coding,
     ) -> Metadata {
         debug_assert!(tag.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-'));
-        // Each coding is another representation, so it has another validator.
+        // Each coding is a different representation, so it has a different validator.
         let suffix = match coding.encoding {
             None => "",
             Some(Encoding::Brotli) => "-b",

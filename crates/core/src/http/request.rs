@@ -23,13 +23,13 @@ impl<'h> Request<'h> {
     }
 
     /// The path of the target, such as `/a%20b`: still percent-encoded, each escape well formed.
-    /// `*` where OPTIONS asks about the server as a whole.
+    /// `*` if OPTIONS asks about the server as a whole.
     pub fn path(self) -> &'h [u8] {
         self.head.target.path.of(self.text)
     }
 
-    /// The text after the `?` of the target, as the client sent it: any bytes but controls, spaces
-    /// and `#`.
+    /// The text after the `?` of the target, as the client sent it: any bytes except controls,
+    /// spaces and `#`.
     pub fn query(self) -> Option<&'h [u8]> {
         self.head.target.query.map(|query| query.of(self.text))
     }
@@ -45,18 +45,18 @@ impl<'h> Request<'h> {
         self.head.field(self.text, field)
     }
 
-    /// Whether it has a condition or a range.
+    /// Whether the request has a condition or a range.
     pub(crate) fn is_conditional(self) -> bool {
         self.head.is_conditional
     }
 
-    /// Whether it says which codings the client accepts.
-    pub(crate) fn names_encodings(self) -> bool {
-        self.head.names_encodings
+    /// Whether the request says which content codings the client accepts.
+    pub(crate) fn has_accept_encoding(self) -> bool {
+        self.head.has_accept_encoding
     }
 
-    /// Whether its body has a content coding.
-    pub(crate) fn is_coded(self) -> bool {
-        self.head.is_coded
+    /// Whether the body of the request has a content coding.
+    pub(crate) fn has_content_coding(self) -> bool {
+        self.head.has_content_coding
     }
 }

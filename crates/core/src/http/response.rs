@@ -32,10 +32,10 @@ pub(crate) enum ResponseBody<F, R> {
     Parts(F, Vec<Part>),
 }
 
-/// A part of a multipart response. The last one has only a boundary.
+/// A part of a multipart response. The last part has only a boundary.
 #[derive(Debug)]
 pub(crate) struct Part {
-    /// The boundary and the fields before its bytes.
+    /// The boundary, and the fields before the part's bytes.
     pub(crate) lead: Vec<u8>,
     pub(crate) range: Range<u64>,
 }
@@ -119,8 +119,8 @@ impl<F: Representation, R> Response<F, R> {
     /// Several ranges of a file (RFC 9110 §15.3.7.2 and §14.6).
     pub(crate) fn parts(asset: F, ranges: Vec<Range<u64>>, now: Now) -> Response<F, R> {
         let metadata = asset.metadata();
-        // The boundary contains the validator, which the file can't contain: to write it there
-        // would change it.
+        // The boundary contains the file's ETag. The file can't contain that: writing the ETag into
+        // the file would change the ETag.
         let tag = &metadata.tag()[1..metadata.tag().len() - 1];
         let boundary = [b"zerohttpd-part-", tag].concat();
         let mut parts: Vec<Part> = ranges

@@ -13,9 +13,9 @@ pub(crate) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// What happens to the connection after a response, as its `Connection` field says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Persistence {
-    /// It stays open, as is the default of HTTP/1.1.
+    /// It stays open, by the default of HTTP/1.1.
     Implied,
-    /// It stays open, and the field says so, since HTTP/1.0 closes by default.
+    /// It stays open, and the field says `keep-alive`, since HTTP/1.0 closes by default.
     Explicit,
     /// It is closed.
     Ends,
@@ -86,7 +86,7 @@ impl Head {
     }
 }
 
-/// A file's head takes about 290 bytes, a page's about 330.
+/// The room for a head: a file's head takes about 290 bytes, a page's about 330.
 const HEAD_CAPACITY: usize = 448;
 
 /// Up to this size, copying a body costs less than passing the kernel a second buffer.

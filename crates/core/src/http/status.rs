@@ -1,6 +1,6 @@
 //! Status codes (RFC 9110 §15, RFC 6585).
 
-/// A status code that this server gives.
+/// A status code that this server sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status(u16);
 

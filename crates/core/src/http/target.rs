@@ -13,7 +13,7 @@ use super::span::Span;
 pub(crate) struct Target {
     /// `/path`, still percent-encoded; `*` for OPTIONS.
     pub(crate) path: Span,
-    /// The text after the `?`: any bytes but controls, spaces and `#`.
+    /// The text after the `?`: any bytes except controls, spaces and `#`.
     pub(crate) query: Option<Span>,
     /// The authority of an absolute-form target, which overrides `Host`.
     pub(crate) authority: Option<Span>,
@@ -23,10 +23,14 @@ const NOT_A_PATH: ErrorResponse = ErrorResponse::malformed("The request target i
 const FORBIDDEN: ErrorResponse =
     ErrorResponse::malformed("The request target has a forbidden character.");
 
-/// Checks and splits the target at `span` of `head`. `asterisk` says whether `*` is allowed.
-pub(crate) fn parse(head: &[u8], span: Span, asterisk: bool) -> Result<Target, ErrorResponse> {
+/// Checks and splits the target at `span` of `head`.
+pub(crate) fn parse(
+    head: &[u8],
+    span: Span,
+    allows_asterisk: bool,
+) -> Result<Target, ErrorResponse> {
     let target = span.of(head);
-    if asterisk && target == b"*" {
+    if allows_asterisk && target == b"*" {
         return Ok(Target { path: span, query: None, authority: None });
     }
     if target.starts_with(b"/") {
@@ -59,9 +63,9 @@ fn split(head: &[u8], span: Span, authority: Option<Span>) -> Result<Target, Err
         ),
     };
     check_path(path.of(head))?;
-    let forbidden = |byte: &u8| matches!(byte, b'#' | ..=b' ' | 0x7f);
+    let is_forbidden = |byte: &u8| matches!(byte, b'#' | ..=b' ' | 0x7f);
     match query {
-        Some(query) if query.of(head).iter().any(forbidden) => Err(FORBIDDEN),
+        Some(query) if query.of(head).iter().any(is_forbidden) => Err(FORBIDDEN),
         _ => Ok(Target { path, query, authority }),
     }
 }
@@ -72,7 +76,7 @@ fn check_path(path: &[u8]) -> Result<(), ErrorResponse> {
     let mut bytes = path.iter();
     while let Some(&byte) = bytes.next() {
         match byte {
-            b'%' => match escaped(bytes.as_slice()) {
+            b'%' => match decode_escape(bytes.as_slice()) {
                 None => {
                     return Err(ErrorResponse::malformed("The request target has a bad % escape."));
                 }
@@ -89,8 +93,8 @@ fn check_path(path: &[u8]) -> Result<(), ErrorResponse> {
     Ok(())
 }
 
-/// The byte that the two hex digits after a `%` stand for.
-fn escaped(after: &[u8]) -> Option<u8> {
+/// The byte that the two hex digits after a `%` encode.
+fn decode_escape(after: &[u8]) -> Option<u8> {
     let digit = |byte: u8| (byte as char).to_digit(16);
     let pair = after.get(..2)?;
     Some((digit(pair[0])? * 16 + digit(pair[1])?) as u8)
@@ -117,7 +121,7 @@ pub(crate) const ESCAPE_IN_QUERY: &AsciiSet = &CONTROLS
 /// without two hex digits.
 pub(crate) fn write_query(out: &mut Vec<u8>, query: &[u8]) {
     for (index, part) in query.split(|&byte| byte == b'%').enumerate() {
-        out.extend_from_slice(match (index, escaped(part)) {
+        out.extend_from_slice(match (index, decode_escape(part)) {
             (0, _) => b"?",
             (_, Some(_)) => b"%",
             (_, None) => b"%25",

@@ -8,7 +8,8 @@ use super::close_reason::CloseReason;
 #[derive(Debug)]
 pub struct Transmit<A> {
     /// The head of a response, then the rendered part of its body: one buffer is cheaper to send
-    /// than two. In a later transmit of the response there is no head, and this can be empty.
+    /// than two. In a later transmit of the same response, there is no head, and this buffer has
+    /// only bytes of the body, if any.
     pub head: Vec<u8>,
     /// A piece of a file, sent after `head`.
     pub body: Body<A>,
@@ -48,7 +49,7 @@ impl<A> Body<A> {
     }
 }
 
-/// The result of sending a [`Transmit`]. If the kernel did not take all of it, the number says how
+/// The result of sending a [`Transmit`]. If the kernel did not take every byte, the number says how
 /// many bytes it took, of head and body together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sent {
@@ -58,7 +59,7 @@ pub enum Sent {
     Short(u64),
     /// The client reset the connection, or vanished.
     Failed(u64),
-    /// The deadline passed before the client had taken all of it.
+    /// The deadline passed before the client had taken every byte.
     Late(u64),
 }
 

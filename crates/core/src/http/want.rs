@@ -26,7 +26,7 @@ pub enum Want<F, O> {
     Peek,
     /// Close the connection, and log the response that this cuts short. Nothing else follows.
     Close(CloseReason, Option<Box<CutShort>>),
-    /// Do nothing new: the driver has not reported yet on the want before this one.
+    /// Do nothing new: the driver has not yet reported on the previous want.
     Wait,
 }
 

@@ -8,9 +8,10 @@ use super::resp::RespValue;
 use super::store_down::StoreDown;
 use crate::limits::STORE_REASON_BYTES;
 
-/// The first words of errors of a Redis that can't execute commands in its current state. It checks
-/// its state before it executes a command (`processCommand` in its server.c), so the command was
-/// not executed. A new connection can lead to another Redis, through a proxy or a changed name.
+/// The first words of errors of a Redis that can't execute commands in its current state. Redis
+/// checks its state before it executes a command (`processCommand` in its server.c), so the command
+/// was not executed. The connection is closed, since a new one can lead to another Redis, through a
+/// proxy or after a change in DNS.
 const NOT_SERVING: [&str; 12] = [
     "READONLY",
     "LOADING",
@@ -62,7 +63,7 @@ impl StoreFailure {
             return StoreFailure { why, message: None, scope: Scope::Query };
         };
         let (why, scope) = match first_word(text) {
-            // These depend on the key.
+            // These errors depend on the key.
             b"MOVED" | b"ASK" | b"TRYAGAIN" => (StoreDown::NotServing, Scope::Query),
             b"OOM" => (StoreDown::Refused, Scope::Writes),
             word if is_not_serving(word) => (StoreDown::NotServing, Scope::Writes),
@@ -75,8 +76,8 @@ impl StoreFailure {
     /// error names a state of the store.
     pub(super) fn of_greeting(text: &[u8]) -> StoreFailure {
         let word = first_word(text);
-        let has_state = is_not_serving(word) && word != b"NOAUTH";
-        let why = match has_state || text.starts_with(b"ERR max number of clients") {
+        let is_state = is_not_serving(word) && word != b"NOAUTH";
+        let why = match is_state || text.starts_with(b"ERR max number of clients") {
             true => StoreDown::NotServing,
             false => StoreDown::NotAdmitted,
         };
@@ -109,7 +110,7 @@ fn is_not_serving(word: &[u8]) -> bool {
     NOT_SERVING.iter().any(|known| known.as_bytes() == word)
 }
 
-/// Text of another program as one line for a log or a report. It is cut to a bounded length, and
+/// Text of another program as one line for a log or a report. The line has a bounded length, and
 /// characters that could end the line or change the order of its text are escaped.
 fn one_line(text: &[u8]) -> String {
     // Redis quotes the arguments of the command, which can be a visitor's remark or the password.
@@ -135,7 +136,8 @@ fn one_line(text: &[u8]) -> String {
     line
 }
 
-/// Whether a character is printable and does not change the direction of the text.
+/// Whether a character is written as it is: it is printable, does not change the direction of the
+/// text, and is not the backslash, with which escapes begin.
 fn is_plain(c: char) -> bool {
     let is_format = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{61c}' | '\u{feff}');

@@ -8,10 +8,10 @@
 //!                         one INCRBY and LRANGE
 //! ```
 //!
-//! It does no I/O: a driver carries the bytes. A query goes out at once if no reply is outstanding.
-//! Otherwise it waits, and all waiting queries then go out together: one `INCRBY n` counts all
-//! visits of a page, and each visit gets one of the n numbers. So the busier the server is, the
-//! less a query costs.
+//! A pipeline does no I/O: a driver carries the bytes. A query goes out at once if no reply is
+//! outstanding. Otherwise it waits, and all waiting queries then go out together: one `INCRBY n`
+//! counts all visits of a page, and each visit gets one of the n numbers. So the busier the server
+//! is, the less a query costs.
 //!
 //! A pipeline lives as long as its connection. When the connection breaks, [`fail`](Pipeline::fail)
 //! answers every query, and no query is sent twice. When the store says that it can't serve, the
@@ -44,7 +44,7 @@ pub struct Credentials {
 /// One connection to the store. `K` identifies a query.
 pub struct Pipeline<K> {
     /// Whether the store has accepted the greeting.
-    admitted: bool,
+    greeting_accepted: bool,
     unsent: Vec<(K, Query)>,
     awaited: VecDeque<Awaited<K>>,
     /// The number of queries without a reply.
@@ -65,8 +65,8 @@ pub struct Pipeline<K> {
 
 /// An outstanding reply.
 enum Awaited<K> {
-    /// To a command of the greeting. The reply to the last one admits this client.
-    Greeting { last: bool },
+    /// To a command of the greeting. The reply to the last one says whether the store accepts it.
+    Greeting { is_last: bool },
     /// To `INCRBY` or `GET`; the reply to `LRANGE` follows.
     Number(Visits<K>),
     /// To `LRANGE`, with the number from the reply before it.
@@ -78,15 +78,16 @@ enum Awaited<K> {
 /// Visits of the same page that share their commands.
 struct Visits<K> {
     page: u32,
-    /// The keys of the visits that count, and of those that do not.
+    /// The keys of the visits that are counted.
     counted: Vec<K>,
+    /// The keys of the other visits.
     uncounted: Vec<K>,
 }
 
 impl<K> Pipeline<K> {
     /// A pipeline on a new connection, which begins with the greeting.
     pub fn new(credentials: &Credentials) -> Pipeline<K> {
-        let mut pipeline = Pipeline { admitted: false, ..Pipeline::greeted() };
+        let mut pipeline = Pipeline { greeting_accepted: false, ..Pipeline::greeted() };
         pipeline.greet(credentials);
         pipeline
     }
@@ -94,7 +95,7 @@ impl<K> Pipeline<K> {
     /// A pipeline on a connection that was used before and has no outstanding replies.
     pub fn greeted() -> Pipeline<K> {
         Pipeline {
-            admitted: true,
+            greeting_accepted: true,
             unsent: Vec::new(),
             awaited: VecDeque::new(),
             pending: 0,
@@ -114,22 +115,22 @@ impl<K> Pipeline<K> {
                 Some(user) => resp::command(&mut self.out, &[b"AUTH", user, password]),
                 None => resp::command(&mut self.out, &[b"AUTH", password]),
             }
-            self.awaited.push_back(Awaited::Greeting { last: false });
+            self.awaited.push_back(Awaited::Greeting { is_last: false });
         }
         if credentials.database != 0 {
             let database = Decimal::of(credentials.database.into());
             resp::command(&mut self.out, &[b"SELECT", &database]);
-            self.awaited.push_back(Awaited::Greeting { last: false });
+            self.awaited.push_back(Awaited::Greeting { is_last: false });
         }
-        // PING fails with NOAUTH if a password is required and was not given. If the user has no
-        // right to PING, it fails with NOPERM; such a user is admitted.
+        // PING fails with NOAUTH if a password is required and was not given, and with NOPERM if
+        // the user has no right to PING. Such a user can have all rights that the guestbook needs.
         resp::command(&mut self.out, &[b"PING"]);
-        self.awaited.push_back(Awaited::Greeting { last: true });
+        self.awaited.push_back(Awaited::Greeting { is_last: true });
     }
 
     /// Whether the store has accepted the greeting.
-    pub fn is_admitted(&self) -> bool {
-        self.admitted
+    pub fn is_greeting_accepted(&self) -> bool {
+        self.greeting_accepted
     }
 
     /// Adds a query. [`reply`](Pipeline::reply) returns its reply later, with the key.
@@ -214,13 +215,13 @@ impl<K> Pipeline<K> {
         self.replies.pop_front()
     }
 
-    /// Whether the store was asked nothing that it has not answered, so that all queries can be
+    /// Whether the store has answered everything that was sent, so that all other queries can be
     /// [taken](Pipeline::take_unsent) to another connection.
     pub fn is_between_batches(&self) -> bool {
-        self.admitted && self.awaited.is_empty()
+        self.greeting_accepted && self.awaited.is_empty()
     }
 
-    /// Takes back the queries of which nothing was sent.
+    /// Takes back the queries that were not sent.
     pub fn take_unsent(&mut self) -> Vec<(K, Query)> {
         let unsent = core::mem::take(&mut self.unsent);
         self.pending -= unsent.len();
@@ -282,11 +283,11 @@ impl<K> Pipeline<K> {
     /// Handles a page whose bytes are those of the cached one. Returns how many bytes it took.
     fn handle_cached(&mut self, input: &[u8]) -> Option<usize> {
         let Some(Awaited::Page(visits, _)) = self.awaited.front() else { return None };
-        let shown = self.cached_page.as_ref()?;
-        let used = shown.matching_len(visits.page, input)?;
-        let remarks = shown.remarks();
+        let cached = self.cached_page.as_ref()?;
+        let used = cached.matching_len(visits.page, input)?;
+        let remarks = cached.remarks();
         if let Some(Awaited::Page(visits, number)) = self.awaited.pop_front() {
-            self.show(visits, number, Ok(remarks));
+            self.answer_visits(visits, number, Ok(remarks));
         }
         Some(used)
     }
@@ -298,10 +299,10 @@ impl<K> Pipeline<K> {
                 let message = StoreFailure::of_reply(value).message;
                 return Err(StoreFailure { message, ..StoreDown::Broken.into() });
             }
-            Some(Awaited::Greeting { last }) => match value {
-                RespValue::Simple(_) => self.admitted |= last,
-                RespValue::Error(text) if last && first_word(text) == b"NOPERM" => {
-                    self.admitted = true
+            Some(Awaited::Greeting { is_last }) => match value {
+                RespValue::Simple(_) => self.greeting_accepted |= is_last,
+                RespValue::Error(text) if is_last && first_word(text) == b"NOPERM" => {
+                    self.greeting_accepted = true
                 }
                 RespValue::Error(text) => return Err(StoreFailure::of_greeting(text)),
                 _ => return Err(StoreDown::Broken.into()),
@@ -311,11 +312,11 @@ impl<K> Pipeline<K> {
                 self.awaited.push_front(Awaited::Page(visits, number));
             }
             Some(Awaited::Page(visits, number)) => {
-                let shown = CachedPage::new(visits.page, value, wire);
-                let remarks = shown.as_ref().map(CachedPage::remarks);
+                let page = CachedPage::new(visits.page, value, wire);
+                let remarks = page.as_ref().map(CachedPage::remarks);
                 let remarks = remarks.ok_or_else(|| self.unexpected(value));
-                self.show(visits, number, remarks);
-                self.cached_page = shown.or(self.cached_page.take());
+                self.answer_visits(visits, number, remarks);
+                self.cached_page = page.or(self.cached_page.take());
             }
             Some(Awaited::Signed(key)) => {
                 let reply = match value {
@@ -339,7 +340,7 @@ impl<K> Pipeline<K> {
         failure
     }
 
-    fn show(
+    fn answer_visits(
         &mut self,
         visits: Visits<K>,
         number: Result<u64, StoreFailure>,
@@ -372,7 +373,7 @@ impl<K> Visits<K> {
                 resp::command(out, &[b"INCRBY", VISITOR_COUNT, &Decimal::of(visitors as u64)]);
             }
         }
-        // One more remark than the page shows tells whether there is an older page.
+        // One remark more than the page shows: if it exists, there is an older page.
         let newer = u64::from(self.page - 1) * u64::from(REMARKS_PER_PAGE);
         // An index below zero counts from the end: -1 is the newest remark.
         let oldest = Decimal::negative(newer + u64::from(REMARKS_PER_PAGE) + 1);

@@ -21,9 +21,9 @@ fn a_store_that_refuses_authentication_fails_the_pipeline() {
     ] {
         let mut pipeline = Pipeline::new(&credentials);
         pipeline.ask(1, visit(1));
-        sent(&mut pipeline);
+        write_commands(&mut pipeline);
         assert_eq!(why(pipeline.received(refusal)), Err(StoreDown::NotAdmitted));
-        assert!(!pipeline.is_admitted());
+        assert!(!pipeline.is_greeting_accepted());
         pipeline.fail(StoreDown::NotAdmitted.into());
         assert_eq!(replies(&mut pipeline), [(1, Err(StoreDown::NotAdmitted))]);
     }
@@ -42,27 +42,27 @@ fn a_store_that_is_loading_or_full_does_not_count_as_one_that_refuses_the_passwo
     ] {
         let mut pipeline = Pipeline::<u32>::new(&Credentials::default());
         assert_eq!(pipeline.received(reply).unwrap_err().why, why);
-        assert!(!pipeline.is_admitted());
+        assert!(!pipeline.is_greeting_accepted());
     }
 }
 
 #[test]
-fn a_user_without_the_right_to_ping_is_admitted() {
+fn a_user_without_the_right_to_ping_is_accepted() {
     let credentials = Credentials { user: None, password: Some(b"pw".to_vec()), database: 0 };
     let mut pipeline = Pipeline::<u32>::new(&credentials);
-    sent(&mut pipeline);
+    write_commands(&mut pipeline);
     let noperm = b"+OK\r\n-NOPERM this user has no permissions to run the 'ping' command\r\n";
     assert_eq!(pipeline.received(noperm), Ok(()));
-    assert!(pipeline.is_admitted());
+    assert!(pipeline.is_greeting_accepted());
 }
 
 /// A replica answers reads. The pipeline ends after the outstanding replies, so that none is lost.
 #[test]
 fn a_pipeline_to_a_store_that_can_not_serve_ends_after_the_outstanding_replies() {
-    let mut pipeline = admitted();
+    let mut pipeline = accepted_pipeline();
     pipeline.ask(1, sign(b"x"));
     pipeline.ask(2, look(1));
-    sent(&mut pipeline);
+    write_commands(&mut pipeline);
     pipeline.ask(3, sign(b"y"));
     let readonly = b"-READONLY You can't write against a read only replica.\r\n";
     assert_eq!(pipeline.received(readonly), Ok(()), "a page is awaited");
@@ -79,17 +79,17 @@ fn a_pipeline_to_a_store_that_can_not_serve_ends_after_the_outstanding_replies()
 
 #[test]
 fn each_query_gets_the_message_of_its_own_error() {
-    let mut pipeline = admitted();
+    let mut pipeline = accepted_pipeline();
     pipeline.ask(1, sign(b"x"));
     pipeline.ask(2, visit(1));
-    sent(&mut pipeline);
+    write_commands(&mut pipeline);
     let wire = b"-OOM no memory\r\n:1\r\n-WRONGTYPE no list\r\n";
     assert_eq!(pipeline.received(wire), Ok(()));
     let messages: Vec<_> = core::iter::from_fn(|| pipeline.reply())
         .map(|(key, reply)| (key, reply.unwrap_err().to_string()))
         .collect();
     let expected = ["OOM no memory", "WRONGTYPE no list"];
-    let expected = expected.map(|said| format!("answered with an error: {said}"));
+    let expected = expected.map(|text| format!("answered with an error: {text}"));
     assert_eq!(messages, [1, 2].into_iter().zip(expected).collect::<Vec<_>>());
 }
 
@@ -104,11 +104,11 @@ fn an_error_answers_only_the_queries_of_its_command() {
         (b":1\r\n:5\r\n*1\r\n:1\r\n:6\r\n*-1\r\n", Ok(Reply::Signed), down(), down()),
         (b"+OK\r\n+5\r\n*0\r\n:6\r\n*1\r\n$-1\r\n", down(), down(), down()),
     ] {
-        let mut pipeline = admitted();
+        let mut pipeline = accepted_pipeline();
         pipeline.ask(1, sign(b"x"));
         pipeline.ask(2, visit(1));
         pipeline.ask(3, visit(2));
-        sent(&mut pipeline);
+        write_commands(&mut pipeline);
         assert_eq!(pipeline.received(wire), Ok(()), "the pipeline can still be used");
         let expected = [(1, first), (2, second), (3, third)];
         assert_eq!(replies(&mut pipeline), expected, "{}", wire.escape_ascii());
@@ -118,21 +118,21 @@ fn an_error_answers_only_the_queries_of_its_command() {
 
 #[test]
 fn an_unasked_reply_fails_the_pipeline() {
-    let mut pipeline = admitted();
+    let mut pipeline = accepted_pipeline();
     let message = pipeline.received(b"-ERR max number of clients reached\r\n").unwrap_err();
     assert_eq!(message.to_string(), "broke the connection: ERR max number of clients reached");
-    let mut pipeline = admitted();
+    let mut pipeline = accepted_pipeline();
     pipeline.ask(1, sign(b"x"));
-    sent(&mut pipeline);
+    write_commands(&mut pipeline);
     assert_eq!(why(pipeline.received(b":1\r\n:2\r\n")), Err(StoreDown::Broken));
     assert_eq!(replies(&mut pipeline), [(1, Ok(Reply::Signed))], "the reply before it counts");
 }
 
 #[test]
 fn input_that_is_not_resp_fails_the_pipeline() {
-    let mut pipeline = admitted();
+    let mut pipeline = accepted_pipeline();
     pipeline.ask(1, visit(1));
-    sent(&mut pipeline);
+    write_commands(&mut pipeline);
     assert_eq!(why(pipeline.received(b":1\r\nHTTP/1.1 400\r\n")), Err(StoreDown::Broken));
     pipeline.fail(StoreDown::Broken.into());
     assert_eq!(replies(&mut pipeline), [(1, Err(StoreDown::Broken))]);
@@ -140,12 +140,12 @@ fn input_that_is_not_resp_fails_the_pipeline() {
 
 #[test]
 fn a_failed_pipeline_answers_each_client_exactly_once() {
-    let mut pipeline = admitted();
+    let mut pipeline = accepted_pipeline();
     pipeline.ask(1, sign(b"x"));
     pipeline.ask(2, visit(1));
     pipeline.ask(3, visit(1));
     pipeline.ask(4, look(2));
-    sent(&mut pipeline);
+    write_commands(&mut pipeline);
     pipeline.ask(5, visit(1));
     pipeline.ask(6, sign(b"y"));
     // The first query has its reply; the replies to the second and third have begun.

@@ -7,8 +7,9 @@ use super::*;
 #[path = "pipeline_failing_tests.rs"]
 mod failing;
 
-/// Writes what the pipeline has to send; returns each command as its words with spaces between.
-fn sent(pipeline: &mut Pipeline<u32>) -> Vec<String> {
+/// Writes all that the pipeline has to send. Returns the commands, each as words with spaces
+/// between.
+fn write_commands(pipeline: &mut Pipeline<u32>) -> Vec<String> {
     let mut wire = pipeline.outgoing().to_vec();
     pipeline.wrote(wire.len());
     let mut commands = Vec::new();
@@ -25,10 +26,10 @@ fn sent(pipeline: &mut Pipeline<u32>) -> Vec<String> {
     commands
 }
 
-/// A pipeline that was admitted without a password.
-fn admitted() -> Pipeline<u32> {
+/// A pipeline whose greeting the store has accepted.
+fn accepted_pipeline() -> Pipeline<u32> {
     let mut pipeline = Pipeline::new(&Credentials::default());
-    assert_eq!(sent(&mut pipeline), ["PING"]);
+    assert_eq!(write_commands(&mut pipeline), ["PING"]);
     pipeline.received(b"+PONG\r\n").expect("a greeting");
     pipeline
 }
@@ -76,13 +77,13 @@ fn the_greeting_authenticates_selects_a_database_and_pings() {
         let bytes = |text: Option<&str>| text.map(|text| text.as_bytes().to_vec());
         let credentials = Credentials { user: bytes(user), password: bytes(password), database };
         let mut pipeline = Pipeline::new(&credentials);
-        assert_eq!(sent(&mut pipeline), expected);
+        assert_eq!(write_commands(&mut pipeline), expected);
         for _ in 1..expected.len() {
             pipeline.received(b"+OK\r\n").expect("a greeting");
-            assert!(!pipeline.is_admitted(), "not before the last reply");
+            assert!(!pipeline.is_greeting_accepted(), "not before the last reply");
         }
         pipeline.received(b"+PONG\r\n").expect("a greeting");
-        assert!(pipeline.is_admitted());
+        assert!(pipeline.is_greeting_accepted());
         assert!(!pipeline.has_pending());
     }
 }
@@ -90,9 +91,9 @@ fn the_greeting_authenticates_selects_a_database_and_pings() {
 #[test]
 fn a_connection_that_was_used_before_needs_no_greeting() {
     let mut pipeline = Pipeline::greeted();
-    assert!(pipeline.is_admitted());
+    assert!(pipeline.is_greeting_accepted());
     pipeline.ask(1, sign(b"x"));
-    assert_eq!(sent(&mut pipeline), ["RPUSH guestbook_remarks x"]);
+    assert_eq!(write_commands(&mut pipeline), ["RPUSH guestbook_remarks x"]);
     pipeline.received(b":1\r\n").expect("a reply");
     assert_eq!(replies(&mut pipeline), [(1, Ok(Reply::Signed))]);
 }
@@ -102,17 +103,20 @@ fn a_connection_that_was_used_before_needs_no_greeting() {
 fn no_query_is_sent_before_the_store_has_accepted_the_greeting() {
     let mut pipeline = Pipeline::new(&Credentials { database: 3, ..Credentials::default() });
     pipeline.ask(1, sign(b"a remark"));
-    assert_eq!(sent(&mut pipeline), ["SELECT 3", "PING"]);
+    assert_eq!(write_commands(&mut pipeline), ["SELECT 3", "PING"]);
     pipeline.received(b"+OK\r\n+PONG\r\n").expect("a greeting");
-    assert_eq!(sent(&mut pipeline), ["RPUSH guestbook_remarks a remark"]);
+    assert_eq!(write_commands(&mut pipeline), ["RPUSH guestbook_remarks a remark"]);
 }
 
 #[test]
 fn a_visit_is_one_round_trip() {
-    let mut pipeline = admitted();
+    let mut pipeline = accepted_pipeline();
     pipeline.ask(7, visit(1));
     assert!(pipeline.has_pending());
-    assert_eq!(sent(&mut pipeline), ["INCRBY visitor_count 1", "LRANGE guestbook_remarks -21 -1"]);
+    assert_eq!(
+        write_commands(&mut pipeline),
+        ["INCRBY visitor_count 1", "LRANGE guestbook_remarks -21 -1"]
+    );
     assert!(pipeline.outgoing().is_empty(), "nothing is sent twice");
     pipeline.received(b":42\r\n").expect("a number");
     assert_eq!(pipeline.reply(), None, "a visit needs both replies");
@@ -124,33 +128,36 @@ fn a_visit_is_one_round_trip() {
 #[test]
 fn a_page_is_counted_from_the_end_of_the_list() {
     for (page, range) in [(1, "-21 -1"), (2, "-41 -21"), (3, "-61 -41"), (500, "-10001 -9981")] {
-        let mut pipeline = admitted();
+        let mut pipeline = accepted_pipeline();
         pipeline.ask(1, visit(page));
         let expected = format!("LRANGE guestbook_remarks {range}");
-        assert_eq!(sent(&mut pipeline)[1], expected);
+        assert_eq!(write_commands(&mut pipeline)[1], expected);
     }
 }
 
 #[test]
 fn an_uncounted_visitor_sees_the_last_number_given() {
-    let mut pipeline = admitted();
+    let mut pipeline = accepted_pipeline();
     pipeline.ask(1, look(1));
-    assert_eq!(sent(&mut pipeline)[0], "GET visitor_count");
+    assert_eq!(write_commands(&mut pipeline)[0], "GET visitor_count");
     pipeline.received(b"$2\r\n41\r\n*0\r\n").expect("a page");
     assert_eq!(replies(&mut pipeline), [(1, visited(41, &[]))]);
     pipeline.ask(2, look(1));
-    sent(&mut pipeline);
+    write_commands(&mut pipeline);
     pipeline.received(b"$-1\r\n*0\r\n").expect("a page");
     assert_eq!(replies(&mut pipeline), [(2, visited(0, &[]))], "no visitor was counted yet");
 }
 
 #[test]
-fn visitors_of_one_turn_are_counted_together_and_get_different_numbers() {
-    let mut pipeline = admitted();
+fn visitors_of_one_batch_are_counted_together_and_get_different_numbers() {
+    let mut pipeline = accepted_pipeline();
     for key in 1..=5 {
         pipeline.ask(key, if key == 3 { look(1) } else { visit(1) });
     }
-    assert_eq!(sent(&mut pipeline), ["INCRBY visitor_count 4", "LRANGE guestbook_remarks -21 -1"]);
+    assert_eq!(
+        write_commands(&mut pipeline),
+        ["INCRBY visitor_count 4", "LRANGE guestbook_remarks -21 -1"]
+    );
     pipeline.received(b":104\r\n*1\r\n$1\r\na\r\n").expect("a page");
     let numbers: Vec<(u32, u64)> = replies(&mut pipeline)
         .iter()
@@ -169,12 +176,12 @@ fn visitors_of_one_turn_are_counted_together_and_get_different_numbers() {
 
 #[test]
 fn visitors_of_different_pages_are_counted_separately() {
-    let mut pipeline = admitted();
+    let mut pipeline = accepted_pipeline();
     pipeline.ask(1, visit(2));
     pipeline.ask(2, visit(1));
     pipeline.ask(3, visit(2));
     assert_eq!(
-        sent(&mut pipeline),
+        write_commands(&mut pipeline),
         [
             "INCRBY visitor_count 2",
             "LRANGE guestbook_remarks -41 -21",
@@ -192,13 +199,13 @@ fn visitors_of_different_pages_are_counted_separately() {
 }
 
 #[test]
-fn remarks_of_one_turn_go_first_so_that_its_visitors_see_them() {
-    let mut pipeline = admitted();
+fn remarks_of_a_batch_go_first_so_that_its_visitors_see_them() {
+    let mut pipeline = accepted_pipeline();
     pipeline.ask(1, visit(1));
     pipeline.ask(2, sign(b"first - A"));
     pipeline.ask(3, sign(b"\r\n\0 - B"));
     assert_eq!(
-        sent(&mut pipeline),
+        write_commands(&mut pipeline),
         [
             "RPUSH guestbook_remarks first - A",
             "RPUSH guestbook_remarks \\r\\n\\x00 - B",
@@ -213,9 +220,9 @@ fn remarks_of_one_turn_go_first_so_that_its_visitors_see_them() {
 
 #[test]
 fn queries_that_arrive_while_a_reply_is_outstanding_go_out_together_after_it() {
-    let mut pipeline = admitted();
+    let mut pipeline = accepted_pipeline();
     pipeline.ask(1, visit(1));
-    assert_eq!(sent(&mut pipeline).len(), 2);
+    assert_eq!(write_commands(&mut pipeline).len(), 2);
     pipeline.ask(2, sign(b"x"));
     pipeline.ask(3, visit(1));
     assert!(pipeline.outgoing().is_empty());
@@ -223,7 +230,11 @@ fn queries_that_arrive_while_a_reply_is_outstanding_go_out_together_after_it() {
     pipeline.ask(4, visit(1));
     assert!(pipeline.outgoing().is_empty());
     pipeline.received(b"*0\r\n").expect("the other half");
-    assert_eq!(sent(&mut pipeline).len(), 3, "one RPUSH, one count and one page for two visits");
+    assert_eq!(
+        write_commands(&mut pipeline).len(),
+        3,
+        "one RPUSH, one count and one page for two visits"
+    );
     pipeline.received(b":1\r\n:3\r\n*1\r\n$1\r\nx\r\n").expect("replies");
     let order: Vec<u32> = core::iter::from_fn(|| pipeline.reply()).map(|(key, _)| key).collect();
     assert_eq!(order, [1, 2, 3, 4]);
@@ -233,11 +244,11 @@ fn queries_that_arrive_while_a_reply_is_outstanding_go_out_together_after_it() {
 fn replies_can_be_split_at_any_byte() {
     let wire = b":1\r\n:7\r\n*2\r\n$4\r\n\r\n:1\r\n$0\r\n\r\n$1\r\n7\r\n*0\r\n";
     let asked = || {
-        let mut pipeline = admitted();
+        let mut pipeline = accepted_pipeline();
         pipeline.ask(1, sign(b"x"));
         pipeline.ask(2, visit(1));
         pipeline.ask(3, look(2));
-        sent(&mut pipeline);
+        write_commands(&mut pipeline);
         pipeline
     };
     let expected =
@@ -257,7 +268,7 @@ fn replies_can_be_split_at_any_byte() {
 
 #[test]
 fn queries_beyond_the_limit_fail_and_the_others_are_served() {
-    let mut pipeline = admitted();
+    let mut pipeline = accepted_pipeline();
     for key in 0..STORE_QUERIES as u32 {
         pipeline.ask(key, visit(1));
     }
@@ -265,7 +276,7 @@ fn queries_beyond_the_limit_fail_and_the_others_are_served() {
     let beyond = STORE_QUERIES as u32;
     pipeline.ask(beyond, visit(1));
     assert_eq!(pipeline.reply(), Some((beyond, Err(StoreDown::Overloaded.into()))));
-    assert_eq!(sent(&mut pipeline)[0], format!("INCRBY visitor_count {STORE_QUERIES}"));
+    assert_eq!(write_commands(&mut pipeline)[0], format!("INCRBY visitor_count {STORE_QUERIES}"));
     let reply = format!(":{STORE_QUERIES}\r\n*0\r\n");
     pipeline.received(reply.as_bytes()).expect("a page");
     let mut numbers: Vec<u64> = replies(&mut pipeline)
@@ -283,7 +294,7 @@ fn queries_beyond_the_limit_fail_and_the_others_are_served() {
 
 #[test]
 fn a_partial_write_continues_where_it_stopped() {
-    let mut pipeline = admitted();
+    let mut pipeline = accepted_pipeline();
     pipeline.ask(1, sign(b"first"));
     let mut wire = Vec::new();
     while !pipeline.outgoing().is_empty() {

@@ -14,7 +14,7 @@ pub const GUESTBOOK_REMARKS: &[u8] = b"guestbook_remarks";
 /// A query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Query {
-    /// The visitor's number and a page of remarks.
+    /// Get the visitor's number and a page of remarks.
     Visit {
         /// The page, from 1; the first has the newest remarks.
         page: u32,
@@ -30,7 +30,7 @@ pub enum Query {
 pub enum Reply {
     /// The reply to [`Query::Visit`].
     Visited {
-        /// The visitor's number; if the visitor is not counted, that of the last one who was.
+        /// The visitor's number, or, if the visitor is not counted, that of the last counted one.
         number: u64,
         /// The page, shared by all visitors until it changes.
         remarks: Arc<Remarks>,

@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use crate::limits::{PAGES, REMARKS_PER_PAGE};
 use crate::text::{decimal, escape};
 
-/// The remarks of one page, and the links to the pages before and after, as HTML. It depends only
-/// on the store's reply, so it is rendered once for each reply and not for each visitor.
+/// The remarks of one page, and the links to the pages before and after, as HTML. The HTML depends
+/// only on the store's reply, so it is rendered once for each reply, not for each visitor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remarks {
     html: Vec<u8>,
@@ -14,9 +14,9 @@ pub struct Remarks {
 
 impl Remarks {
     /// Renders page `page`, counted from 1. `oldest_first` has its items, which can be any bytes.
-    /// If there are older remarks, the newest of them is in front of these items.
+    /// If there are older remarks, the first item is the newest of these and is not shown.
     pub fn new(page: u32, oldest_first: &[&[u8]]) -> Remarks {
-        // The room that suffices if nothing has to be escaped.
+        // Enough capacity if nothing has to be escaped.
         let entries = oldest_first.iter().map(|remark| remark.len() + MARKUP_BYTES);
         let mut html = Vec::with_capacity(entries.sum::<usize>() + NAVIGATION_BYTES);
         list(&mut html, page, oldest_first);
@@ -34,10 +34,10 @@ impl Remarks {
     }
 }
 
-/// About the length of the markup around a remark.
+/// The approximate length of the markup around a remark.
 const MARKUP_BYTES: usize = 100;
 
-/// About the length of the links below the remarks.
+/// The approximate length of the links below the remarks.
 const NAVIGATION_BYTES: usize = 160;
 
 /// The note below the last page if there are older remarks.

@@ -14,7 +14,7 @@ pub(super) struct CachedPage {
 }
 
 impl CachedPage {
-    /// Renders a page from a reply, whose bytes are `wire`; none if it is not a list of strings.
+    /// Renders a page from a reply with the bytes `wire`; none if the reply is no list of strings.
     pub(super) fn new(page: u32, reply: &RespValue<'_>, wire: &[u8]) -> Option<CachedPage> {
         let RespValue::Array(Some(items)) = reply else { return None };
         let text = |item| if let &RespValue::Bulk(text) = item { text } else { None };
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
     use crate::store::{Pipeline, Query, Reply, resp};
 
-    fn shown(page: u32, wire: &[u8]) -> Option<CachedPage> {
+    fn cached(page: u32, wire: &[u8]) -> Option<CachedPage> {
         let (value, used) = resp::decode(wire).unwrap().unwrap();
         CachedPage::new(page, &value, &wire[..used])
     }
@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn a_page_matches_the_same_bytes_of_the_same_page() {
         let wire = b"*2\r\n$1\r\na\r\n$1\r\nb\r\n";
-        let page = shown(3, wire).unwrap();
+        let page = cached(3, wire).unwrap();
         assert_eq!(*page.remarks(), Remarks::new(3, &[b"a", b"b"]));
         assert_eq!(page.matching_len(3, &[&wire[..], b":1\r\n"].concat()), Some(wire.len()));
         assert_eq!(page.matching_len(2, wire), None, "another page has other links");
@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn a_reply_that_is_no_list_of_strings_is_not_cached() {
         for wire in [&b"-ERR no\r\n"[..], b"*-1\r\n", b"*1\r\n$-1\r\n", b"*1\r\n:1\r\n"] {
-            assert!(shown(1, wire).is_none(), "{}", wire.escape_ascii());
+            assert!(cached(1, wire).is_none(), "{}", wire.escape_ascii());
         }
     }
 

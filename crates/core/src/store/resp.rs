@@ -9,7 +9,7 @@ use core::fmt;
 
 use crate::limits;
 
-/// One value of RESP2. It borrows from the bytes that it was [decoded](decode) from.
+/// One value of RESP2. It borrows the bytes from which it was [decoded](decode).
 #[derive(Debug, PartialEq, Eq)]
 pub enum RespValue<'a> {
     /// `+OK`
@@ -45,12 +45,12 @@ pub fn decode(input: &[u8]) -> Result<Option<(RespValue<'_>, usize)>, Garbage> {
     Ok(decode_or_min_len(input)?.ok())
 }
 
-/// As [`decode`], but for an incomplete value returns the least length that it can have. A caller
-/// that waits for this many bytes decodes a value that arrives in many pieces only a few times.
+/// Like [`decode`], but returns the least length that an incomplete value can have. A caller that
+/// waits for this many bytes decodes a value that arrives in many pieces only a few times.
 ///
 /// # Errors
 ///
-/// As [`decode`].
+/// Those of [`decode`].
 pub fn decode_or_min_len(input: &[u8]) -> Result<Result<(RespValue<'_>, usize), usize>, Garbage> {
     let mut reader = ValueReader { input, at: 0, later: 0 };
     match reader.value(DEPTH) {
@@ -60,8 +60,8 @@ pub fn decode_or_min_len(input: &[u8]) -> Result<Result<(RespValue<'_>, usize), 
             Err(Garbage)
         }
         Err(ReadError::Incomplete { here }) => {
-            let needs = (reader.at + here + reader.later).max(input.len() + 1);
-            Ok(Err(needs.min(limits::STORE_VALUE_BYTES + 1)))
+            let min_len = (reader.at + here + reader.later).max(input.len() + 1);
+            Ok(Err(min_len.min(limits::STORE_VALUE_BYTES + 1)))
         }
     }
 }

@@ -5,7 +5,7 @@ use core::fmt;
 /// The kind of a store failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreDown {
-    /// The connection could not be made.
+    /// No connection could be established.
     Unreachable,
     /// The connection broke, or the other end is not a store. The query may have been executed.
     Broken,

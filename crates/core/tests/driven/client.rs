@@ -38,8 +38,8 @@ pub(crate) struct Client {
     pub(crate) out: Vec<u8>,
     pub(crate) log: Vec<Record>,
     /// Whether the server has shut its sending side.
-    pub(crate) shut: bool,
-    /// Why the connection was closed, once it is.
+    pub(crate) server_has_shut: bool,
+    /// Why the connection was closed, if it is closed.
     pub(crate) end: Option<CloseReason>,
     /// The record of a response that the end of the connection cut short.
     pub(crate) cut_short: Option<Record>,
@@ -59,7 +59,7 @@ impl Client {
             now: world::START,
             out: Vec::new(),
             log: Vec::new(),
-            shut: false,
+            server_has_shut: false,
             end: None,
             cut_short: None,
         }
@@ -70,14 +70,14 @@ impl Client {
         self.conn = Connection::new();
         self.out.clear();
         self.log.clear();
-        (self.shut, self.end, self.cut_short) = (false, None, None);
+        (self.server_has_shut, self.end, self.cut_short) = (false, None, None);
     }
 
     pub(crate) fn poll(&mut self) -> Want<Handle, Operation> {
         self.conn.poll(&self.app, self.now)
     }
 
-    /// Performs everything that is wanted, until the connection waits for the client or is closed.
+    /// Performs all wants until the connection waits for the client or is closed.
     pub(crate) fn perform_all(&mut self) {
         while self.end.is_none() {
             match self.poll() {
@@ -88,8 +88,8 @@ impl Client {
                 }
                 Want::Send(transmit) => self.deliver(transmit),
                 Want::Shutdown => {
-                    assert!(!self.shut, "shut twice");
-                    self.shut = true;
+                    assert!(!self.server_has_shut, "shut twice");
+                    self.server_has_shut = true;
                 }
                 Want::Peek => self.conn.peeked(false),
                 Want::Close(why, cut_short) => {
@@ -103,13 +103,13 @@ impl Client {
 
     /// Sends a whole transmit to the client.
     pub(crate) fn deliver(&mut self, transmit: Transmit<Handle>) {
-        assert!(!self.shut, "sent after the sending side was shut");
+        assert!(!self.server_has_shut, "sent after the sending side was shut");
         self.out.extend(wire(&transmit));
         let served = self.conn.sent(transmit, Sent::Whole).map(|served| Record::of(&served));
         self.log.extend(served);
     }
 
-    /// Completes the wanted opening of a file with the file of the site.
+    /// Opens the file that the connection wants, from the site.
     pub(crate) fn open(&mut self) {
         let Want::Perform(ticket, Operation::Open(path, _)) = self.poll() else {
             panic!("a file is opened")
@@ -132,7 +132,7 @@ impl Client {
         self.perform_all();
     }
 
-    pub(crate) fn later(&mut self, ms: u64) {
+    pub(crate) fn advance_clock(&mut self, ms: u64) {
         self.now = self.now.later(ms);
     }
 
@@ -149,13 +149,13 @@ impl Client {
         self.log.iter().map(|record| record.status).collect()
     }
 
-    /// What the connection waits for, and the milliseconds until its deadline.
+    /// The time-out of the connection's deadline, and how many milliseconds are left.
     pub(crate) fn timer(&self) -> Option<(Timeout, u64)> {
         self.conn.deadline().map(|deadline| (deadline.on, deadline.at_ms - self.now.ms))
     }
 
-    /// Polls, and returns the transmit that is wanted.
-    pub(crate) fn sending(&mut self) -> Transmit<Handle> {
+    /// Polls, and returns the transmit that the connection wants to send.
+    pub(crate) fn poll_transmit(&mut self) -> Transmit<Handle> {
         match self.poll() {
             Want::Send(transmit) => transmit,
             other => panic!("wants {other:?}, not to send"),

@@ -5,8 +5,7 @@ use zerohttpd_core::Timeout;
 use crate::client::{Client, get};
 use crate::world::START;
 
-/// Times to which the clock is set, each with its `Date`. Later dates than 9999-12-31 are not
-/// written.
+/// Times to which the clock is set, each with its `Date`, which is never later than 9999-12-31.
 const SETTINGS: [(u64, &str); 7] = [
     (START.unix_s, "Sun, 06 Nov 1994 08:49:37 GMT"),
     (START.unix_s - 3600, "Sun, 06 Nov 1994 07:49:37 GMT"),
@@ -44,7 +43,7 @@ fn only_dates_follow_a_clock_that_is_set() {
         let answer = ask(&mut client, &get("/hello.txt"));
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
         assert_eq!(field(&answer, "Date"), date);
-        // The file is not newer than its answer.
+        // Last-Modified must not be later than Date (RFC 9110 §8.8.2.1).
         assert_eq!(answer.contains("\r\nLast-Modified: "), unix_s >= START.unix_s, "{answer}");
         assert!(answer.contains("\r\nETag: "), "{answer}");
         assert_eq!(client.timer(), Some((Timeout::KeepAlive, 15_000)));
@@ -82,7 +81,7 @@ fn conditions_are_right_at_every_setting_of_the_clock() {
             assert!(!is_dated || unix_s >= START.unix_s, "{line} at {unix_s}: {answer}");
         }
         // With a date in If-Range, a part is sent only if the file is older than now: a file that
-        // changed in this second can change again in it.
+        // changed in this second can change again in the same second.
         let line = format!("Range: bytes=0-1\r\nIf-Range: {modified}");
         let answer = ask(&mut client, &with(&line));
         let is_part = answer.starts_with("HTTP/1.1 206 ");
@@ -95,7 +94,7 @@ fn setting_the_clock_during_a_request_does_not_move_its_deadline() {
     for (unix_s, date) in SETTINGS {
         let mut client = Client::new();
         client.push(b"GET /hello.txt HTTP/1.1\r\n");
-        client.later(4_000);
+        client.advance_clock(4_000);
         client.now.unix_s = unix_s;
         client.push(b"Host: x\r\n");
         assert_eq!(client.timer(), Some((Timeout::Head, 6_000)));

@@ -1,6 +1,6 @@
 //! A driver that reports completions, like one on io_uring. One operation at a time is under way.
 //! Meanwhile time passes and bytes arrive. Operations that the connection gave up are still
-//! reported, late or twice.
+//! reported, but late, and some operations are reported twice.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::world::{self, Dice, Handle, START, Store};
 enum Manner {
     /// Everything happens in time, in any order. The store's answers come twice.
     Calm,
-    /// Anything can be late or not happen. The client or the driver can end the connection.
+    /// Each event can be late or not happen. The client or the driver can end the connection.
     Wild,
 }
 
@@ -38,15 +38,15 @@ struct CompletionDriver<'c> {
     client: &'c mut Client,
     dice: Dice,
     manner: Manner,
-    /// The task under way, and the time at which it will be done.
-    owed: Option<(u64, Task)>,
+    /// The time at which the task under way will be done, and the task.
+    task: Option<(u64, Task)>,
     /// Transmits that the connection gave up.
     abandoned_sends: Vec<Transmit<Handle>>,
     /// Tickets for which a late report is to come, and when.
     stale_tickets: Vec<(u64, Ticket)>,
     /// Bytes that the client will send, and when. An empty slice ends its input.
     arrivals: VecDeque<(u64, &'c [u8])>,
-    /// Bytes that arrived and that the connection did not take yet.
+    /// Bytes that have arrived and that the connection has not taken yet.
     untaken: VecDeque<&'c [u8]>,
     /// How many operations the connection gave up.
     timed_out: usize,
@@ -66,7 +66,7 @@ impl<'c> CompletionDriver<'c> {
             client,
             dice: Dice(seed),
             manner,
-            owed: None,
+            task: None,
             abandoned_sends: Vec::new(),
             stale_tickets: Vec::new(),
             arrivals: VecDeque::new(),
@@ -101,22 +101,22 @@ impl<'c> CompletionDriver<'c> {
         }
     }
 
-    /// A delay, mostly a short one; in a wild world now and then about as long as a deadline.
+    /// A delay. Most delays are short; in a wild world, some are about as long as a deadline.
     fn delay(&mut self, short_ms: u64, long_ms: u64) -> u64 {
         let long = self.manner == Manner::Wild && self.dice.once_in(12);
         self.dice.below(if long { 2 * long_ms } else { short_ms })
     }
 
-    /// Runs until the connection is closed, or waits although nothing more will happen.
+    /// Runs until the connection is closed, or until it waits for something that will not happen.
     fn run(&mut self) -> Option<CloseReason> {
         for _ in 0..100_000 {
             let deadline = self.client.conn.deadline();
             let due = deadline.is_some_and(|deadline| deadline.at_ms <= self.client.now.ms);
             let want = self.client.poll();
             let waits = matches!(want, Want::Wait);
-            assert!(!waits || self.owed.is_some(), "it waits although no task is under way");
+            assert!(!waits || self.task.is_some(), "it waits although no task is under way");
             let closes = matches!(want, Want::Close(..));
-            if !waits && let Some((_, task)) = self.owed.take() {
+            if !waits && let Some((_, task)) = self.task.take() {
                 assert!(due || closes, "{want:?} although a task is under way and not late");
                 self.abandon(task);
             }
@@ -161,7 +161,7 @@ impl<'c> CompletionDriver<'c> {
     fn start(&mut self, task: Task, long_ms: u64) {
         let never = self.manner == Manner::Wild && self.dice.once_in(10);
         let at_ms = self.client.now.ms + self.delay(20, long_ms);
-        self.owed = Some((if never { u64::MAX } else { at_ms }, task));
+        self.task = Some((if never { u64::MAX } else { at_ms }, task));
     }
 
     /// The connection has given up a task, which will be reported late.
@@ -178,10 +178,10 @@ impl<'c> CompletionDriver<'c> {
     /// Lets time pass until the next event, and reports the event.
     fn wait(&mut self) {
         let deadline = self.client.conn.deadline().map(|deadline| deadline.at_ms);
-        let owed = self.owed.as_ref().map(|(at, _)| *at).filter(|at| *at != u64::MAX);
+        let task_done = self.task.as_ref().map(|(at, _)| *at).filter(|at| *at != u64::MAX);
         let arrivals = self.arrivals.front().map(|(at, _)| *at);
         let stale = self.stale_tickets.iter().map(|(at, _)| *at).min();
-        let next = [deadline, owed, arrivals, stale].into_iter().flatten().min();
+        let next = [deadline, task_done, arrivals, stale].into_iter().flatten().min();
         let now_ms = next.expect("an event that wakes the connection").max(self.client.now.ms);
         self.client.now = Now { ms: now_ms, us: 0, unix_s: START.unix_s };
         if self.manner == Manner::Wild && self.dice.once_in(300) {
@@ -200,14 +200,14 @@ impl<'c> CompletionDriver<'c> {
             if self.untaken.len() == 1 {
                 self.offer();
             }
-        } else if is_now(owed)
-            && let Some((_, task)) = self.owed.take()
+        } else if is_now(task_done)
+            && let Some((_, task)) = self.task.take()
         {
             self.perform(task);
         }
     }
 
-    /// Passes bytes that have arrived to the connection, and keeps those that it does not take.
+    /// Passes the connection the bytes that have arrived, and keeps those that it does not take.
     fn offer(&mut self) {
         let Some(bytes) = self.untaken.pop_front() else { return };
         let left = &bytes[self.client.conn.received(bytes)..];
@@ -250,7 +250,7 @@ impl<'c> CompletionDriver<'c> {
 
     /// Makes all late reports to a closed connection, which must ignore them.
     fn report_the_rest(&mut self, end: CloseReason) {
-        if let Some((_, task)) = self.owed.take() {
+        if let Some((_, task)) = self.task.take() {
             self.abandon(task);
         }
         for transmit in std::mem::take(&mut self.abandoned_sends) {
@@ -270,8 +270,8 @@ impl<'c> CompletionDriver<'c> {
     }
 }
 
-/// Checks that the bytes sent are one whole answer for each record of the log, and part of the one
-/// that the end cut short. Interim answers can be in between.
+/// Checks that the bytes sent are one whole answer for each record of the log and, if the end of
+/// the connection cut another answer short, a part of that one. Interim answers can be in between.
 fn check_wire(out: &[u8], log: &[Record], cut_short: Option<&Record>) -> Result<(), String> {
     let mut rest = out;
     let mut records = log.iter();
@@ -327,10 +327,10 @@ fn in_a_calm_world_the_answers_are_those_of_a_blocking_driver() {
     let mut client = Client::new();
     for_each_case(|case| {
         // If a client waits for 100, or stops before its answer, the answers depend on the time.
-        let interim = |answer: &crate::script::Expected| answer.statuses == [100];
-        let timely =
-            |round: &crate::script::Round| round.then_shut || round.answers.iter().any(interim);
-        if case.rounds.iter().any(timely) {
+        let is_interim = |answer: &crate::script::Expected| answer.statuses == [100];
+        let depends_on_time =
+            |round: &crate::script::Round| round.then_shut || round.answers.iter().any(is_interim);
+        if case.rounds.iter().any(depends_on_time) {
             return Ok(());
         }
         client.reconnect();

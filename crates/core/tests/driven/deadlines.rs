@@ -7,11 +7,11 @@ use crate::client::{Client, SIGNED, get, wire};
 /// Lets the deadline pass. Checks that nothing happens a millisecond before it.
 fn run_out(client: &mut Client) {
     let (on, left) = client.timer().expect("a deadline");
-    client.later(left - 1);
+    client.advance_clock(left - 1);
     let (end, answers) = (client.end, client.log.len());
     client.expect_no_change();
     assert_eq!((client.end, client.log.len()), (end, answers), "{on:?} a millisecond early");
-    client.later(1);
+    client.advance_clock(1);
     client.perform_all();
 }
 
@@ -36,12 +36,12 @@ fn the_time_for_the_first_head_starts_with_the_accept() {
     client.perform_all();
     assert_eq!(client.timer(), Some((Timeout::FirstByte, 10_000)));
     assert!(client.conn.is_idle());
-    client.later(9_000);
+    client.advance_clock(9_000);
     client.push(b"GET /hello.txt HTTP/1.1\r\n");
     assert_eq!(client.timer(), Some((Timeout::Head, 1_000)), "a line adds no time");
     run_out(&mut client);
     assert_eq!(status_line(&client), "HTTP/1.1 408 Request Timeout");
-    assert!(client.shut, "the answer ends the connection");
+    assert!(client.server_has_shut, "the answer ends the connection");
     assert_eq!(client.log[0].line, "GET /hello.txt HTTP/1.1");
 }
 
@@ -60,14 +60,14 @@ fn the_first_byte_can_be_due_before_the_head() {
     let mut silent = Client::with(limits.clone());
     silent.perform_all();
     assert_eq!(silent.timer(), Some((Timeout::FirstByte, 3_000)));
-    silent.later(1_000);
+    silent.advance_clock(1_000);
     silent.push(b"\r\n");
     assert_eq!(silent.timer(), Some((Timeout::FirstByte, 2_000)), "an empty line is silence");
     run_out(&mut silent);
     assert_eq!(silent.statuses(), [408]);
     let mut client = Client::with(limits);
     client.perform_all();
-    client.later(2_999);
+    client.advance_clock(2_999);
     client.push(b"G");
     assert_eq!(client.timer(), Some((Timeout::Head, 7_001)), "10 s from the accept");
     run_out(&mut client);
@@ -83,7 +83,7 @@ fn silence_earns_no_time_for_the_first_head() {
     let mut client = Client::with(Limits { first_byte_timeout_ms: 60_000, ..Limits::default() });
     client.perform_all();
     assert_eq!(client.timer(), Some((Timeout::FirstByte, 10_000)), "the shorter time-out");
-    client.later(4_000);
+    client.advance_clock(4_000);
     client.push(b"G");
     assert_eq!(client.timer(), Some((Timeout::Head, 6_000)));
 }
@@ -94,10 +94,10 @@ fn a_client_that_sends_a_byte_at_a_time_gets_no_more_time() {
     client.perform_all();
     let mut sent = 0;
     for byte in get("/hello.txt").chunks(1).cycle().take(36) {
-        client.later(400);
+        client.advance_clock(400);
         client.push(byte);
         sent += 1;
-        if client.shut {
+        if client.server_has_shut {
             break;
         }
     }
@@ -109,10 +109,10 @@ fn the_time_for_a_later_head_starts_with_its_first_byte() {
     let mut client = Client::new();
     client.get("/hello.txt");
     assert_eq!(client.timer(), Some((Timeout::KeepAlive, 15_000)));
-    client.later(14_999);
+    client.advance_clock(14_999);
     client.push(b"G");
     assert_eq!(client.timer(), Some((Timeout::Head, 10_000)));
-    client.later(5_000);
+    client.advance_clock(5_000);
     client.push(b"ET /hello.txt ");
     assert_eq!(client.timer(), Some((Timeout::Head, 5_000)));
     run_out(&mut client);
@@ -147,7 +147,7 @@ fn idle_time_begins_anew_with_each_answer() {
     for _ in 0..5 {
         client.get("/hello.txt");
         assert_eq!(client.timer(), Some((Timeout::KeepAlive, 15_000)));
-        client.later(14_000);
+        client.advance_clock(14_000);
     }
     assert_eq!(client.statuses(), [200; 5]);
 }
@@ -159,7 +159,7 @@ fn a_body_that_stops_coming_is_refused() {
     assert_eq!(client.timer(), Some((Timeout::Body, 15_000 + 33 * 2)));
     run_out(&mut client);
     assert_eq!(client.statuses(), [408]);
-    assert!(client.shut);
+    assert!(client.server_has_shut);
     assert_eq!(client.store.remarks.len(), 0, "an incomplete form is not stored");
 }
 
@@ -177,7 +177,7 @@ fn a_body_earns_time_by_its_least_rate() {
         let mut client = Client::with(limits);
         client.push(head);
         for _ in 0..60_000 / rate {
-            client.later(1_000);
+            client.advance_clock(1_000);
             client.push(&vec![b'x'; rate]);
         }
         assert_eq!(client.statuses(), expected, "{rate} bytes a second, of {least}");
@@ -219,7 +219,7 @@ fn a_store_that_does_not_reply_affects_the_guestbook_only() {
 fn a_client_that_does_not_take_its_page_is_closed() {
     let mut client = Client::new();
     client.conn.received(&get("/guestbook/thanks"));
-    let transmit = client.sending();
+    let transmit = client.poll_transmit();
     let earned_ms = wire(&transmit).len() as u64 * 1000 / 65_536;
     assert_eq!(client.timer(), Some((Timeout::Delivery, 15_000 + earned_ms)));
     run_out(&mut client);
@@ -233,11 +233,11 @@ fn an_answer_earns_time_by_its_least_rate() {
         let limits = Limits { send_bytes_per_second: bytes_per_second, ..Limits::default() };
         let mut client = Client::with(limits);
         client.conn.received(&get("/guestbook/thanks"));
-        let transmit = client.sending();
+        let transmit = client.poll_transmit();
         assert!(transmit.head.ends_with(b"back</a>"), "head and page are one buffer");
         let earned_ms = wire(&transmit).len() as u64 * 1000 / bytes_per_second;
         assert_eq!(client.timer(), Some((Timeout::Delivery, 15_000 + earned_ms)));
-        client.later(15_000 + earned_ms - 1);
+        client.advance_clock(15_000 + earned_ms - 1);
         assert!(matches!(client.poll(), Want::Wait));
         client.deliver(transmit);
         assert_eq!(client.statuses(), [200]);
@@ -251,7 +251,7 @@ fn a_100_continue_that_the_client_does_not_take_ends_the_connection() {
         b"POST /guestbook HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\
         Content-Type: application/x-www-form-urlencoded\r\n\r\n",
     );
-    let transmit = client.sending();
+    let transmit = client.poll_transmit();
     assert_eq!(transmit.head, b"HTTP/1.1 100 Continue\r\n\r\n");
     assert_eq!(client.timer(), Some((Timeout::Delivery, 15_000)));
     run_out(&mut client);
@@ -271,18 +271,18 @@ fn asked_for_three_pieces() -> Client {
 fn each_piece_of_a_file_has_its_own_deadline() {
     let mut client = asked_for_three_pieces();
     for _ in 0..2 {
-        let piece = client.sending();
+        let piece = client.poll_transmit();
         let earned_ms = wire(&piece).len() as u64 * 1000 / 65_536;
         assert!(
             (4_000..4_010).contains(&earned_ms),
             "256 KiB, with or without a head: {earned_ms}"
         );
         assert_eq!(client.timer(), Some((Timeout::Delivery, 15_000 + earned_ms)));
-        client.later(15_000 + earned_ms - 1);
+        client.advance_clock(15_000 + earned_ms - 1);
         assert!(matches!(client.poll(), Want::Wait));
         client.deliver(piece);
     }
-    let _last = client.sending();
+    let _last = client.poll_transmit();
     run_out(&mut client);
     assert_eq!(client.end, Some(CloseReason::TooSlow));
     assert_eq!(client.cut_short.map(|cut_short| cut_short.body_bytes), Some(512 * 1024));
@@ -295,7 +295,7 @@ fn a_file_that_a_blocking_driver_opens_late_is_served() {
     let Want::Perform(ticket, Operation::Open(path, _)) = client.poll() else {
         panic!("a file is opened")
     };
-    client.later(3_600_000);
+    client.advance_clock(3_600_000);
     client.conn.completed(ticket, Completion::Opened(client.site.open(&path)));
     client.perform_all();
     assert_eq!(client.statuses(), [200], "the file was reported before the next poll");
@@ -306,7 +306,7 @@ fn lingering_ends_by_itself() {
     let mut client = Client::new();
     client.push(b"nonsense\r\n");
     assert_eq!(client.timer(), Some((Timeout::Linger, 2_000)));
-    client.later(1_000);
+    client.advance_clock(1_000);
     client.push(b"and more of it");
     assert_eq!(client.timer(), Some((Timeout::Linger, 1_000)), "input adds no time");
     run_out(&mut client);
@@ -342,7 +342,7 @@ fn an_operator_can_set_every_deadline() {
     assert_eq!(client.timer(), Some((Timeout::Store, 5)));
     let reply = client.store.ask(&query);
     client.conn.completed(ticket, Completion::Answered(reply));
-    let transmit = client.sending();
+    let transmit = client.poll_transmit();
     assert_eq!(client.timer(), Some((Timeout::Delivery, 4)));
     client.deliver(transmit);
     client.push(b"nonsense\r\n");
@@ -353,6 +353,6 @@ fn an_operator_can_set_every_deadline() {
 fn without_time_to_linger_a_refused_client_is_closed_at_once() {
     let mut client = Client::with(Limits { linger_timeout_ms: 0, ..Limits::default() });
     client.push(b"nonsense\r\n");
-    assert_eq!((client.statuses(), client.shut), (vec![400], true));
+    assert_eq!((client.statuses(), client.server_has_shut), (vec![400], true));
     assert_eq!(client.end, Some(CloseReason::Done));
 }

@@ -11,41 +11,41 @@ use crate::world::Handle;
 struct InState {
     name: &'static str,
     client: Client,
-    owed: Option<Want<Handle, Operation>>,
+    want: Option<Want<Handle, Operation>>,
 }
 
 const EXPECTING: &[u8] = b"POST /guestbook HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\
     Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 34\r\n\r\n";
 
-/// A connection after `input`. With `owes`, the want that follows is not performed.
-fn in_state(name: &'static str, input: &[u8], owes: bool) -> InState {
+/// A connection after `input`. With `leaves_want`, the want that follows is not performed.
+fn in_state(name: &'static str, input: &[u8], leaves_want: bool) -> InState {
     let mut client = Client::new();
     client.perform_all();
-    let owed = if owes {
+    let want = if leaves_want {
         client.conn.received(input);
         Some(client.poll())
     } else {
         client.push(input);
         None
     };
-    InState { name, client, owed }
+    InState { name, client, want }
 }
 
 /// Every state in which a connection can be found between two calls.
 fn every_state() -> Vec<InState> {
     let half = SIGNED.len() - 10;
     let mut piece = large();
-    let first = piece.sending();
+    let first = piece.poll_transmit();
     assert!(piece.conn.sent(first, Sent::Whole).is_none(), "the response is not whole");
     let second = piece.poll();
     let mut sending = in_state("sending", &get("/missing"), true);
     // First the file, then the site's own 404 page; neither exists.
     for _ in 0..2 {
-        let Some(Want::Perform(ticket, Operation::Open(path, _))) = sending.owed.take() else {
+        let Some(Want::Perform(ticket, Operation::Open(path, _))) = sending.want.take() else {
             panic!("a file is opened")
         };
         sending.client.conn.completed(ticket, Completion::Opened(sending.client.site.open(&path)));
-        sending.owed = Some(sending.client.poll());
+        sending.want = Some(sending.client.poll());
     }
     vec![
         in_state("accepted", b"", false),
@@ -56,12 +56,12 @@ fn every_state() -> Vec<InState> {
         in_state("awaiting a file", &get("/hello.txt"), true),
         in_state("awaiting the store", &get("/guestbook"), true),
         sending,
-        InState { name: "a later piece", client: piece, owed: Some(second) },
+        InState { name: "a later piece", client: piece, want: Some(second) },
         in_state("lingering", b"nonsense\r\n", false),
     ]
 }
 
-/// A client that asked for a file of three pieces, which is open.
+/// A client that has asked for a file of three pieces. The file is open.
 fn large() -> Client {
     let mut client = Client::new();
     client.site.add("large.bin", vec![b'l'; 600 * 1024]);
@@ -73,7 +73,7 @@ fn large() -> Client {
 /// Performs the want, sends the rest of the request, and performs all wants that follow.
 fn finish_request(state: &mut InState) {
     let client = &mut state.client;
-    match state.owed.take() {
+    match state.want.take() {
         Some(Want::Perform(ticket, Operation::Open(path, _))) => {
             client.conn.completed(ticket, Completion::Opened(client.site.open(&path)));
         }
@@ -101,7 +101,7 @@ fn a_reset_ends_every_state_at_once() {
         assert!(matches!(client.poll(), Want::Close(CloseReason::HungUp, _)), "{name}");
         client.conn.received(&get("/"));
         client.conn.close_when_idle();
-        client.later(100_000);
+        client.advance_clock(100_000);
         assert!(
             matches!(client.poll(), Want::Close(CloseReason::HungUp, _)),
             "{name}: still closed"
@@ -138,15 +138,15 @@ fn a_connection_to_close_when_idle_ends_at_once_or_after_its_response() {
         let out = String::from_utf8_lossy(&client.out).into_owned();
         match name {
             "accepted" | "idle" => {
-                assert_eq!((answered, client.end), (0, Some(CloseReason::Retired)))
+                assert_eq!((answered, client.end), (0, Some(CloseReason::ClosedWhenIdle)))
             }
             "lingering" => assert_eq!((answered, client.end), (0, None), "it is ending already"),
             _ if started => {
-                assert_eq!((answered, client.end), (1, Some(CloseReason::Retired)), "{name}")
+                assert_eq!((answered, client.end), (1, Some(CloseReason::ClosedWhenIdle)), "{name}")
             }
             _ => {
                 assert!(out.contains("\r\nConnection: close\r\n"), "{name}: {out}");
-                assert!(client.shut, "{name}");
+                assert!(client.server_has_shut, "{name}");
                 client.stop();
                 assert_eq!((answered, client.end), (1, Some(CloseReason::Done)), "{name}");
             }
@@ -187,33 +187,33 @@ fn a_connection_to_close_when_idle_answers_one_more_pipelined_request() {
     let mut client = Client::new();
     client.conn.received(&[get("/hello.txt"), get("/empty.txt"), get("/folder/")].concat());
     client.open();
-    let first = client.sending();
+    let first = client.poll_transmit();
     client.conn.close_when_idle();
     client.deliver(first);
     client.perform_all();
     assert_eq!(client.statuses(), [200, 200], "the first did not say close, the second did");
     assert!(String::from_utf8_lossy(&client.out).ends_with("Connection: close\r\n\r\n"));
-    assert!(client.shut);
+    assert!(client.server_has_shut);
 }
 
 #[test]
 fn a_send_that_fails_ends_the_connection_and_its_bytes_are_logged() {
-    type How = fn(u64) -> Sent;
+    type MakeSent = fn(u64) -> Sent;
     let cuts = [
-        (Sent::Failed as How, CloseReason::HungUp),
+        (Sent::Failed as MakeSent, CloseReason::HungUp),
         (Sent::Short, CloseReason::Truncated),
         (Sent::Late, CloseReason::TooSlow),
     ];
     for (outcome, why) in cuts {
-        for of_body in [None, Some(0), Some(1000)] {
+        for body_bytes in [None, Some(0), Some(1000)] {
             let mut client = large();
-            let transmit = client.sending();
-            let bytes = of_body.map_or(7, |bytes| transmit.head.len() as u64 + bytes);
+            let transmit = client.poll_transmit();
+            let bytes = body_bytes.map_or(7, |bytes| transmit.head.len() as u64 + bytes);
             assert!(client.conn.sent(transmit, outcome(bytes)).is_none());
             client.perform_all();
             assert_eq!(client.end, Some(why));
             let cut_short = client.cut_short.expect("a started answer");
-            assert_eq!((cut_short.status, cut_short.body_bytes), (200, of_body.unwrap_or(0)));
+            assert_eq!((cut_short.status, cut_short.body_bytes), (200, body_bytes.unwrap_or(0)));
         }
     }
 }
@@ -222,7 +222,7 @@ fn a_send_that_fails_ends_the_connection_and_its_bytes_are_logged() {
 fn the_body_of_a_combined_buffer_is_counted_without_its_head() {
     let mut client = Client::new();
     client.conn.received(&get("/guestbook/thanks"));
-    let transmit = client.sending();
+    let transmit = client.poll_transmit();
     let head = transmit.head.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("a head") + 4;
     client.conn.sent(transmit, Sent::Failed(head as u64 + 5));
     client.perform_all();
@@ -232,7 +232,7 @@ fn the_body_of_a_combined_buffer_is_counted_without_its_head() {
 #[test]
 fn a_failed_100_continue_ends_the_connection_and_is_not_logged() {
     let mut state = in_state("sending 100", EXPECTING, true);
-    let Some(Want::Send(transmit)) = state.owed.take() else { panic!("100 Continue is sent") };
+    let Some(Want::Send(transmit)) = state.want.take() else { panic!("100 Continue is sent") };
     assert!(state.client.conn.sent(transmit, Sent::Failed(3)).is_none());
     assert!(matches!(state.client.poll(), Want::Close(CloseReason::HungUp, None)));
 }
@@ -240,8 +240,8 @@ fn a_failed_100_continue_ends_the_connection_and_is_not_logged() {
 #[test]
 fn a_transmit_that_is_reported_after_the_end_is_ignored() {
     let mut client = large();
-    let transmit: Transmit<Handle> = client.sending();
-    client.later(1_000_000);
+    let transmit: Transmit<Handle> = client.poll_transmit();
+    client.advance_clock(1_000_000);
     client.perform_all();
     assert_eq!(client.end, Some(CloseReason::TooSlow));
     assert!(client.conn.sent(transmit, Sent::Whole).is_none(), "the report comes too late");
@@ -251,16 +251,16 @@ fn a_transmit_that_is_reported_after_the_end_is_ignored() {
 #[test]
 fn nothing_is_read_while_an_operation_is_under_way() {
     for mut state in every_state() {
-        let owes = state.owed.is_some();
+        let has_want = state.want.is_some();
         for _ in 0..3 {
             let want = state.client.poll();
             match want {
-                Want::Wait => assert!(owes, "{}", state.name),
-                Want::Read => assert!(!owes, "{}", state.name),
+                Want::Wait => assert!(has_want, "{}", state.name),
+                Want::Read => assert!(!has_want, "{}", state.name),
                 other => panic!("{}: {other:?}", state.name),
             }
             // More bytes change nothing while a want is not performed.
-            if owes {
+            if has_want {
                 state.client.conn.received(b"GET / HTTP/1.1\r\n");
             }
         }
@@ -275,7 +275,7 @@ fn a_closed_connection_stays_closed_for_the_same_reason() {
         end(&mut client.conn);
         client.perform_all();
         let why = client.end.expect("an end");
-        client.later(1_000_000);
+        client.advance_clock(1_000_000);
         assert!(matches!(client.poll(), Want::Close(again, None) if again == why), "after {why}");
         assert_eq!(client.conn.deadline(), None, "nothing is waited for after {why}");
     };
@@ -291,7 +291,7 @@ fn an_error_response_lingers_until_the_client_has_seen_it() {
     let mut client = Client::new();
     client.push(b"POST /hello.txt HTTP/1.1\r\nHost: x\r\nContent-Length: 70000\r\n\r\nsome of it");
     assert_eq!(client.statuses(), [413]);
-    assert!(client.shut, "the client sees the end although it still sends");
+    assert!(client.server_has_shut, "the client sees the end although it still sends");
     assert_eq!(client.timer(), Some((Timeout::Linger, 2_000)));
     for _ in 0..100 {
         client.push(&[b'x'; 60_000]);
@@ -306,10 +306,14 @@ fn an_error_response_lingers_until_the_client_has_seen_it() {
 fn no_linger_after_connection_close_without_further_input() {
     let mut client = Client::new();
     client.push(b"GET /hello.txt HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-    assert_eq!((client.shut, client.end), (false, Some(CloseReason::Done)));
+    assert_eq!((client.server_has_shut, client.end), (false, Some(CloseReason::Done)));
     let mut client = Client::new();
     client.push(b"GET /hello.txt HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\nmore");
-    assert_eq!((client.shut, client.end), (true, None), "a reset could destroy the answer");
+    assert_eq!(
+        (client.server_has_shut, client.end),
+        (true, None),
+        "a reset could destroy the answer"
+    );
 }
 
 #[test]
@@ -317,14 +321,14 @@ fn linger_after_connection_close_with_further_input() {
     let mut client = Client::new();
     client.conn.received(b"GET /hello.txt HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     client.open();
-    let transmit = client.sending();
+    let transmit = client.poll_transmit();
     client.deliver(transmit);
     for _ in 0..2 {
         assert!(matches!(client.poll(), Want::Peek));
     }
     client.conn.peeked(true);
     client.perform_all();
-    assert_eq!((client.shut, client.end), (true, None));
+    assert_eq!((client.server_has_shut, client.end), (true, None));
     assert!(client.conn.has_unread());
     client.conn.peeked(false);
     client.stop();

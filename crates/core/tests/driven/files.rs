@@ -23,7 +23,7 @@ fn ticket(client: &mut Client) -> Ticket {
     ticket
 }
 
-/// A client that has asked for a file of `len` bytes, which was opened.
+/// A client that has asked for a file of `len` bytes. The file is open.
 fn asked_for(len: usize) -> Client {
     let mut client = Client::new();
     client.conn.received(&get("/large.bin"));
@@ -66,7 +66,7 @@ fn a_large_file_is_sent_in_bounded_pieces() {
 }
 
 #[test]
-fn a_head_of_a_large_file_sends_none_of_it() {
+fn a_head_request_for_a_large_file_gets_none_of_it() {
     let mut client = Client::new();
     client.site.add("large.bin", bytes(3 * PIECE));
     client.push(b"HEAD /large.bin HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -79,9 +79,9 @@ fn a_head_of_a_large_file_sends_none_of_it() {
 #[test]
 fn a_file_that_shrinks_while_it_is_sent_ends_the_connection() {
     let mut client = asked_for(2 * PIECE);
-    let first = client.sending();
+    let first = client.poll_transmit();
     assert!(client.conn.sent(first, Sent::Whole).is_none());
-    let second = client.sending();
+    let second = client.poll_transmit();
     assert!(client.conn.sent(second, Sent::Short(500)).is_none(), "the response is not whole");
     client.perform_all();
     assert_eq!(client.end, Some(CloseReason::Truncated));
@@ -117,7 +117,7 @@ fn an_internal_error_ends_the_connection() {
     client.perform_all();
     let (answer, _) = read_answer(&client.out, false).unwrap().expect("an answer");
     assert_eq!(answer.field("Connection"), Ok(Some(&b"close"[..])));
-    assert!(client.shut);
+    assert!(client.server_has_shut);
 }
 
 /// A driver on io_uring or with a pool of threads can open a file after its request has timed out.
@@ -127,7 +127,7 @@ fn a_file_that_comes_too_late_is_not_taken_for_the_next_one() {
     client.conn.received(&get("/slow.txt").repeat(2));
     let first = ticket(&mut client);
     assert_eq!(client.timer(), Some((Timeout::File, limits::FILE_TIMEOUT_MS)));
-    client.later(limits::FILE_TIMEOUT_MS);
+    client.advance_clock(limits::FILE_TIMEOUT_MS);
     let second = loop {
         match client.poll() {
             Want::Perform(ticket, Operation::Open(..)) => break ticket,

@@ -232,7 +232,7 @@ fn a_ticket_completes_one_operation_once() {
     let reply = client.store.ask(&query);
     client.conn.completed(first, Completion::Answered(reply.clone()));
     client.conn.completed(first, Completion::Answered(Err(StoreDown::Broken)));
-    let transmit = client.sending();
+    let transmit = client.poll_transmit();
     client.conn.completed(first, Completion::Answered(Err(StoreDown::Broken)));
     client.deliver(transmit);
     let Want::Perform(second, Operation::Ask(_)) = client.poll() else {

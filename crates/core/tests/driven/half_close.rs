@@ -17,14 +17,15 @@ fn a_client_that_stops_at_any_byte_gets_answers_to_its_whole_requests() {
             client.reconnect();
             client.store = Store::default();
             client.push(&round.send[..at]);
-            let (before, idle, over) = (client.log.clone(), client.conn.is_idle(), client.shut);
+            let (before, idle, over) =
+                (client.log.clone(), client.conn.is_idle(), client.server_has_shut);
             client.stop();
             let extra = &client.log[before.len()..];
-            let refused = |status| (400..=505).contains(&status) && status != 408;
+            let is_refusal = |status| (400..=505).contains(&status) && status != 408;
             // At most one more answer follows: an error for an incomplete request.
             let is_right = match extra {
                 [] => true,
-                [one] => !idle && !over && refused(one.status),
+                [one] => !idle && !over && is_refusal(one.status),
                 _ => false,
             };
             let closing = client.end;
@@ -49,7 +50,7 @@ fn the_last_answer_to_a_client_that_has_stopped_says_close() {
 }
 
 #[test]
-fn a_client_that_stops_while_its_answer_is_owed_still_gets_it() {
+fn a_client_that_stops_while_it_waits_for_its_answer_still_gets_it() {
     let mut client = Client::new();
     client.conn.received(SIGNED);
     let Want::Perform(ticket, Operation::Ask(query)) = client.poll() else { panic!("a question") };

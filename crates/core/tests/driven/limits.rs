@@ -9,7 +9,8 @@ use crate::world::Handle;
 /// The most bytes that a driver reads at once.
 const SCRATCH_BYTES: usize = 64 * 1024;
 
-fn says_close(client: &mut Client) -> bool {
+/// Takes the answers so far. Returns whether one of them says `close`.
+fn take_close(client: &mut Client) -> bool {
     String::from_utf8_lossy(&client.take()).contains("\r\nConnection: close\r\n")
 }
 
@@ -19,9 +20,9 @@ fn the_answer_to_the_last_allowed_request_says_close() {
     let mut client = Client::with(limit.clone());
     client.get("/hello.txt");
     client.get("/missing");
-    assert!(!says_close(&mut client));
+    assert!(!take_close(&mut client));
     client.get("/hello.txt");
-    assert!(says_close(&mut client) && client.shut);
+    assert!(take_close(&mut client) && client.server_has_shut);
     let mut client = Client::with(limit);
     client.push(&get("/hello.txt").repeat(5));
     assert_eq!(client.statuses(), [200; 3], "pipelined requests count too");
@@ -35,14 +36,14 @@ fn with_no_keep_alive_each_response_is_the_last() {
     ] {
         let mut client = Client::with(Limits { keep_alive_timeout_ms: 0, ..Limits::default() });
         client.push(head.as_bytes());
-        assert!(says_close(&mut client) && client.shut, "{name}");
+        assert!(take_close(&mut client) && client.server_has_shut, "{name}");
         client.stop();
         assert_eq!(client.end, Some(CloseReason::Done), "{name}");
     }
 }
 
 #[test]
-fn input_is_kept_while_an_answer_is_owed_up_to_a_bound() {
+fn input_is_kept_up_to_a_bound_while_an_answer_is_awaited() {
     let mut client = Client::new();
     client.conn.received(&get("/guestbook"));
     let Want::Perform(ticket, Operation::Ask(query)) = client.poll() else { panic!("a question") };
@@ -59,12 +60,12 @@ fn input_is_kept_while_an_answer_is_owed_up_to_a_bound() {
 }
 
 #[test]
-fn a_client_that_floods_while_an_answer_is_owed_is_paused_and_answered_in_the_end() {
+fn a_client_that_floods_while_an_answer_is_awaited_is_paused_and_answered_in_the_end() {
     let mut client = Client::new();
     client.conn.received(&get("/guestbook"));
     let Want::Perform(ticket, Operation::Ask(query)) = client.poll() else { panic!("a question") };
-    // Input that the connection did not ask for, as from io_uring: the driver keeps what the
-    // connection does not take.
+    // Input that the connection did not ask for, as with io_uring: the driver keeps the bytes that
+    // the connection does not take.
     let flood = get("/empty.txt").repeat(80_000);
     let mut held = &flood[..];
     held = &held[client.conn.received(held)..];
@@ -107,30 +108,30 @@ fn large() -> Limits {
     }
 }
 
-/// A request line of this many bytes, and the rest of a head.
+/// A head whose request line has this many bytes.
 fn line(bytes: usize) -> Vec<u8> {
     let query = "q".repeat(bytes - "GET /? HTTP/1.1".len());
     format!("GET /?{query} HTTP/1.1\r\nHost: x\r\n\r\n").into_bytes()
 }
 
-/// A header section of this many bytes.
+/// A head whose header section has this many bytes.
 fn section(bytes: usize) -> Vec<u8> {
     let cookie = "c".repeat(bytes - "Host: x\r\nCookie: \r\n".len());
     format!("GET / HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\n\r\n").into_bytes()
 }
 
-/// This many fields.
+/// A head with this many fields.
 fn fields(count: usize) -> Vec<u8> {
     format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "A: b\r\n".repeat(count - 1)).into_bytes()
 }
 
-/// A body of this many bytes, which the application does not want.
+/// A request with a body of this many bytes, which the application does not want.
 fn body(bytes: usize) -> Vec<u8> {
     let head = format!("POST /missing HTTP/1.1\r\nHost: x\r\nContent-Length: {bytes}\r\n\r\n");
     [head.into_bytes(), vec![b'b'; bytes]].concat()
 }
 
-/// As [`body`], in two chunks.
+/// Like [`body`], but in two chunks.
 fn chunks(bytes: usize) -> Vec<u8> {
     let head = "POST /missing HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
     let rest = format!("1\r\na\r\n{:x}\r\n{}\r\n0\r\n\r\n", bytes - 1, "b".repeat(bytes - 1));
@@ -144,10 +145,10 @@ fn assert_bound(limits: &Limits, piece: usize, request: [Vec<u8>; 2], [fits, ove
     for size in [SCRATCH_BYTES, piece] {
         let mut client = Client::with(limits.clone());
         request[0].chunks(size).for_each(|piece| client.push(piece));
-        assert_eq!((client.statuses(), client.shut), (vec![fits], false));
+        assert_eq!((client.statuses(), client.server_has_shut), (vec![fits], false));
         client.reconnect();
         request[1].chunks(size).for_each(|piece| client.push(piece));
-        assert_eq!((client.statuses(), client.shut), (vec![over], true));
+        assert_eq!((client.statuses(), client.server_has_shut), (vec![over], true));
     }
 }
 

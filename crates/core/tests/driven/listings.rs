@@ -98,8 +98,8 @@ fn a_folder_has_no_version_and_no_parts() {
     ] {
         assert_eq!(ask(&mut client, "GET /folder2/", fields).status, status, "{fields}");
     }
-    let there = ask(&mut client, "GET /folder2/", "If-None-Match: *\r\n");
-    assert_eq!(there.field("Vary"), Ok(Some(&b"Accept"[..])));
+    let not_modified = ask(&mut client, "GET /folder2/", "If-None-Match: *\r\n");
+    assert_eq!(not_modified.field("Vary"), Ok(Some(&b"Accept"[..])));
     assert_eq!(ask(&mut client, "HEAD /folder2/", "If-None-Match: *\r\n").status, 304);
     // Conditions are ignored for a missing folder or a method without content (RFC 9110 §13.2.1).
     assert_eq!(ask(&mut client, "GET /nothing/", "If-None-Match: *\r\n").status, 404);

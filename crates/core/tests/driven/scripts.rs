@@ -24,7 +24,7 @@ pub(crate) fn run<'c>(
         received.push(client.take());
     }
     // A client that sees the end of the server's output stops sending.
-    if client.shut && client.end.is_none() {
+    if client.server_has_shut && client.end.is_none() {
         client.stop();
     }
     received

@@ -10,7 +10,7 @@ use crate::world::{Dice, Store};
 struct Outcome {
     received: Vec<Vec<u8>>,
     log: Vec<(u16, u64)>,
-    ended: bool,
+    has_ended: bool,
 }
 
 fn outcome<'c>(
@@ -22,7 +22,7 @@ fn outcome<'c>(
     client.store = Store::default();
     let received = run(client, case, cut);
     let log = client.log.iter().map(|record| (record.status, record.body_bytes)).collect();
-    Outcome { received, log, ended: client.end.is_some() }
+    Outcome { received, log, has_ended: client.end.is_some() }
 }
 
 fn compare(whole: &Outcome, cut: &Outcome, how: &str) -> Result<(), String> {
@@ -33,7 +33,7 @@ fn compare(whole: &Outcome, cut: &Outcome, how: &str) -> Result<(), String> {
     let at = received(whole).iter().zip(received(cut)).take_while(|(a, b)| **a == *b).count();
     let show = |outcome: &Outcome| {
         let end: Vec<u8> = received(outcome).into_iter().skip(at).take(40).collect();
-        format!("{:?}, ended: {}, ...{}", outcome.log, outcome.ended, end.escape_ascii())
+        format!("{:?}, ended: {}, ...{}", outcome.log, outcome.has_ended, end.escape_ascii())
     };
     Err(format!("{how}:\n  whole: {}\n  cut:   {}", show(whole), show(cut)))
 }
@@ -58,7 +58,7 @@ fn a_cut_at_any_place_changes_nothing() {
             for at in cuts(round.send.len()) {
                 let mut rounds = 0..;
                 let cut = outcome(&mut client, case, |bytes| match rounds.next() {
-                    Some(this) if this == index => vec![&bytes[..at], &bytes[at..]],
+                    Some(number) if number == index => vec![&bytes[..at], &bytes[at..]],
                     _ => vec![bytes],
                 });
                 compare(&whole, &cut, &format!("round {} cut after {at} bytes", index + 1))?;

@@ -24,7 +24,7 @@ pub(crate) fn scripts_folder() -> PathBuf {
     scripts.find(|scripts| scripts.is_dir()).expect("a folder of scripts")
 }
 
-/// An application with short templates that have every gap.
+/// An application with short templates that have every placeholder.
 pub(crate) fn app(limits: Limits) -> App {
     let page = |name| -> Result<Vec<u8>, BadTemplate> {
         Ok(Vec::from(match name {
@@ -39,7 +39,7 @@ pub(crate) fn app(limits: Limits) -> App {
             _ => "$STATUS$ $REASON$: $EXPLANATION$",
         }))
     };
-    let templates = Templates::load(page).expect("templates with every gap");
+    let templates = Templates::load(page).expect("templates with every placeholder");
     App { templates, limits, guestbook: true, listing: false }
 }
 

@@ -20,9 +20,9 @@
 //!                                                       Peek
 //! ```
 //!
-//! The want of a state is below its name. A reset leads from every state to Closed, and
-//! `close_when_idle` from an idle AwaitingHead. A deadline leads to Closed, or to Ready if an error
-//! response can still be sent.
+//! The want of a state is below its name. A reset leads from every state to Closed;
+//! `close_when_idle` leads there from AwaitingHead if the connection is idle. A deadline leads to
+//! Closed, or to Ready if an error response can still be sent.
 
 use alloc::boxed::Box;
 

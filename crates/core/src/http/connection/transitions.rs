@@ -24,7 +24,7 @@ use crate::http::want::{Ticket, Want};
 use crate::limits::{self, Limits};
 use crate::now::Now;
 
-/// The next state, and its want if that state needs a report to go on.
+/// The next state, and its want if the connection needs a report to go on.
 type Transition<P, F> = (State<P, F>, Option<Want<F, <P as Application<F>>::Operation>>);
 
 const UNKNOWN_EXPECTATION: ErrorResponse = ErrorResponse::closing(
@@ -76,16 +76,16 @@ impl<P: Application<F>, F> Connection<P, F> {
     #[inline(never)]
     fn await_request(&mut self, app: &P, now: Now) -> Transition<P, F> {
         if self.is_quiet() {
-            if self.ended {
+            if self.input_ended {
                 return (State::Closed(CloseReason::Left, None), None);
             }
-            if self.leaving == Leaving::AtOnce {
-                return (State::Closed(CloseReason::Retired, None), None);
+            if self.leaving == Leaving::WhenIdle {
+                return (State::Closed(CloseReason::ClosedWhenIdle, None), None);
             }
         }
         let error = match self.next_request(app) {
             Ok(Some(head)) => return (self.begin(head, app, now), None),
-            Ok(None) if !self.ended => {
+            Ok(None) if !self.input_ended => {
                 self.await_head(app, now);
                 return (State::AwaitingHead, Some(Want::Read));
             }
@@ -114,7 +114,7 @@ impl<P: Application<F>, F> Connection<P, F> {
         let no_line_ended =
             self.seen > 0 && memchr::memchr(b'\n', &input[self.seen as usize..]).is_none();
         let more_may_come =
-            no_line_ended && !self.ended && head::within_bounds(input, app.limits());
+            no_line_ended && !self.input_ended && head::is_within_bounds(input, app.limits());
         if input.is_empty() || more_may_come {
             self.seen = input.len() as u32;
             return Ok(None);
@@ -124,8 +124,8 @@ impl<P: Application<F>, F> Connection<P, F> {
         parsed
     }
 
-    /// Sets the deadline of a head: the first is due soon after the accept, others soon after their
-    /// first byte.
+    /// Sets the deadline of a head. The time for the first head counts from the accept, that for a
+    /// later head from its first byte.
     fn await_head(&mut self, app: &P, now: Now) {
         let limits = app.limits();
         let silence_ms = || limits.first_byte_timeout_ms.min(limits.header_timeout_ms);
@@ -160,19 +160,19 @@ impl<P: Application<F>, F> Connection<P, F> {
         // A client that has sent part of its body needs no 100.
         let holds_back = expectation == Expectation::Continue && self.pending().len() == head.len;
         let plan = app.plan(Request::new(&head, self.pending()));
-        let wanted = plan.as_ref().is_ok_and(|plan| app.wants_body(plan));
+        let wants_body = plan.as_ref().is_ok_and(|plan| app.wants_body(plan));
         let mut exchange = Exchange::new(head, plan, now);
         if expectation == Expectation::Unknown {
             return State::Ready(exchange.refuse(UNKNOWN_EXPECTATION));
         }
-        exchange.body = match BodyDecoder::expect(framing, wanted, app.limits()) {
+        exchange.body = match BodyDecoder::expect(framing, wants_body, app.limits()) {
             Ok(decoder) => decoder,
             Err(error) => return State::Ready(exchange.refuse(error)),
         };
         match framing {
             Framing::None => State::Ready(exchange),
             // The response is known, so the body need not be sent (RFC 9110 §10.1.1).
-            _ if holds_back && !wanted => State::Ready(exchange.leave_unread()),
+            _ if holds_back && !wants_body => State::Ready(exchange.leave_unread()),
             _ if holds_back => State::Send100(exchange),
             _ => State::AwaitingBody(exchange),
         }
@@ -187,7 +187,7 @@ impl<P: Application<F>, F> Connection<P, F> {
         if exchange.body.is_whole() {
             return (State::Ready(exchange), None);
         }
-        if self.ended {
+        if self.input_ended {
             return (State::Ready(exchange.refuse(BODY_CUT)), None);
         }
         let received = exchange.body.received() as u64;
@@ -215,7 +215,7 @@ impl<P: Application<F>, F> Connection<P, F> {
             }
             Ok(Step::Respond(response)) => response,
             Err(error) => {
-                exchange.unread |= error.close;
+                exchange.leaves_unread |= error.closes;
                 app.error_page(error, now)
             }
         };
@@ -251,7 +251,7 @@ impl<P: Application<F>, F> Connection<P, F> {
         (State::Sending(exchange), Some(Want::Send(transmit)))
     }
 
-    /// Sets the deadline of a transmit, which grows with its length.
+    /// Sets the deadline of a transmit. A longer transmit has more time.
     fn set_delivery_deadline(&mut self, transmit: &Transmit<F>, app: &P, now: Now) {
         let bytes = transmit.head.len() as u64 + transmit.body.len();
         self.set_deadline(Timeout::Delivery, app.limits().delivery_timeout_ms(bytes), now);
@@ -259,9 +259,9 @@ impl<P: Application<F>, F> Connection<P, F> {
 
     fn persistence(&self, exchange: &Exchange<P, F>, app: &P) -> Persistence {
         let head = &exchange.head;
-        let nothing_follows = self.ended && self.pending().len() <= head.len;
-        let stays_open = head.keep_alive
-            && !exchange.unread
+        let nothing_follows = self.input_ended && self.pending().len() <= head.len;
+        let stays_open = head.wants_keep_alive
+            && !exchange.leaves_unread
             && self.leaving == Leaving::No
             && !nothing_follows
             && app.limits().keep_alive_timeout_ms > 0
@@ -280,15 +280,15 @@ impl<P: Application<F>, F> Connection<P, F> {
         if exchange.persistence != Persistence::Ends {
             return State::AwaitingHead;
         }
-        self.unread = exchange.unread || !self.pending().is_empty();
-        if self.ended {
+        self.leaves_unread = exchange.leaves_unread || !self.pending().is_empty();
+        if self.input_ended {
             return State::Closed(CloseReason::Done, None);
         }
         // Closing a socket that still has input resets the connection, and the reset can overtake
         // the response (RFC 9112 §9.6). A client that said "close" sends nothing more while it
         // waits for a short response, so a look at the socket is enough.
         let is_short = exchange.body_bytes <= limits::SHORT_ANSWER_BYTES;
-        match !exchange.head.keep_alive && is_short && !self.unread {
+        match !exchange.head.wants_keep_alive && is_short && !self.leaves_unread {
             true => State::Peeking,
             false => State::HalfClosing,
         }

@@ -6,7 +6,7 @@ use zerohttpd_core::{App, Limits, limits};
 
 use crate::world::{self, Site};
 
-/// The site of the scripts, with another file that is sent in three pieces.
+/// The site of the scripts, and a file that is sent in three pieces.
 pub(crate) fn site() -> Site {
     static SITE: OnceLock<Site> = OnceLock::new();
     let load = || {
