@@ -50,6 +50,8 @@ pub struct Options {
     pub log_format: Format,
     /// The file of the log; `None` for standard output.
     pub log_file: Option<PathBuf>,
+    /// How long clients are still served after the server was told to stop.
+    pub drain_ms: u64,
     /// How long answers in flight can take after the server was told to stop.
     pub grace_ms: u64,
     /// The user, and after a colon the group, to switch to once the sockets are bound.
