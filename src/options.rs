@@ -50,7 +50,9 @@ pub struct Options {
     pub log_format: Format,
     /// The file of the log; `None` for standard output.
     pub log_file: Option<PathBuf>,
-    /// How long answers in flight can take after a signal to stop.
+    /// How long clients are still served after a signal to stop.
+    pub drain_ms: u64,
+    /// How long answers in flight can take after a signal to stop, and after that time.
     pub grace_ms: u64,
     /// The user, and after a colon the group, to switch to once the sockets are bound.
     pub user: Option<String>,

@@ -82,6 +82,10 @@ pub struct ServeArgs {
     #[arg(long, value_name = "S", default_value_t = Seconds(10_000), value_parser = seconds,
         help_heading = headings::TIME_OUTS)]
     grace: Seconds,
+    /// On SIGTERM, fail health and serve clients for S seconds before stopping
+    #[arg(long, value_name = "S", default_value_t = Seconds(0), value_parser = seconds,
+        help_heading = headings::TIME_OUTS)]
+    drain: Seconds,
     /// Serve /metrics for Prometheus and /healthz at this address
     #[arg(long, value_name = "IP:PORT", help_heading = headings::LOG)]
     admin: Option<SocketAddr>,
@@ -145,6 +149,7 @@ impl ServeArgs {
                 Format::Off
             }),
             log_file: self.log_file,
+            drain_ms: self.drain.0,
             grace_ms: self.grace.0,
             ablations: self.ablations.into(),
             user: self.user,

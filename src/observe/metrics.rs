@@ -50,9 +50,11 @@ pub fn health(board: Scoreboard, now: Now) -> Health {
     let is_stopping = board.phase(board.generation.load(Relaxed)) == Phase::Stopping;
     let has_servers = board.servers.load(Relaxed) > 0;
     let has_site = board.site_gone.load(Relaxed) == 0;
+    let is_draining = board.drain_delay.load(Relaxed) > 0;
     let state = match (is_stopping, has_servers) {
         (true, _) => "stopping",
         (false, false) => "no server process lives",
+        (false, true) if is_draining => "draining",
         (false, true) if !has_site => "the site is gone",
         (false, true) => "ok",
     };
@@ -185,6 +187,8 @@ mod tests {
         assert_eq!(health(at(4500)), (true, format!("ok\n{}\n", down(4))));
         board.site_gone.store(1, Relaxed);
         assert_eq!(health(at(4500)), (false, format!("the site is gone\n{}\n", down(4))));
+        board.drain_delay.store(1, Relaxed);
+        assert_eq!(health(at(4500)), (false, format!("draining\n{}\n", down(4))));
         board.stop();
         assert_eq!(health(at(500)), (false, format!("stopping\n{}\n", down(0))));
     }

@@ -11,7 +11,7 @@ use crate::shared::gauges::{ClientState, ProcessGauges};
 pub struct MetricsHandle {
     /// The counters.
     pub counters: ThreadCounters,
-    /// The gauges; `None` without `--admin`, or if no set is free.
+    /// The gauges; `None` without `--admin` and a service manager, or if no set is free.
     pub gauges: Option<ProcessGauges>,
 }
 

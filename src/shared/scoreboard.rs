@@ -44,7 +44,7 @@ pub struct Scoreboard {
     numbers: &'static Shared,
     /// The counters.
     pub counters: Counters,
-    /// The gauges; `None` without `--admin`, because nothing would report them.
+    /// The gauges; `None` without `--admin` and a service manager: nothing would report them.
     pub gauges: Option<Gauges>,
     /// The current generation of servers.
     pub generation: &'static AtomicU64,
@@ -60,6 +60,8 @@ pub struct Scoreboard {
     pub last_denial_message_ms: &'static AtomicU64,
     /// 1 while the site's path does not lead to the folder that is served; otherwise 0.
     pub site_gone: &'static AtomicU64,
+    /// 1 while the server is to stop after a delay in which it still serves; otherwise 0.
+    pub drain_delay: &'static AtomicU64,
     /// For each error number, when the last message about a shortage with it was printed; 0 for
     /// never.
     last_error_message_ms: &'static [AtomicU64],
@@ -74,7 +76,7 @@ impl Scoreboard {
     /// `ENOMEM`.
     pub fn new(gauge_sets: usize) -> io::Result<Scoreboard> {
         // Each number has its own cache line, because some are read all the time.
-        const NUMBERS: usize = 6;
+        const NUMBERS: usize = 7;
         let numbers: &'static Shared = Box::leak(Box::new(Shared::new(NUMBERS * CACHE_LINE)?));
         let single = |index: usize| &numbers[index * CACHE_LINE];
         Ok(Scoreboard {
@@ -89,6 +91,7 @@ impl Scoreboard {
             last_refusal_message_ms: single(3),
             last_denial_message_ms: single(4),
             site_gone: single(5),
+            drain_delay: single(6),
             last_error_message_ms: Shared::new(ERRORS)?.leak(),
         })
     }

@@ -11,7 +11,6 @@ use crate::clock;
 use crate::net::pipe;
 use crate::supervisor::build;
 use crate::supervisor::child::{Child, Role};
-use crate::supervisor::notify::tell_service_manager;
 use crate::supervisor::root_watch::RootChange;
 use crate::supervisor::state::{MAX_DRAINING, Supervisor};
 
@@ -20,11 +19,9 @@ impl Supervisor<'_> {
     /// is postponed.
     pub fn reload(&mut self) {
         self.lookup.is_due = true;
-        let reloading = [NotifyState::Reloading]
-            .into_iter()
-            .chain(NotifyState::monotonic_usec_now())
-            .collect::<Vec<_>>();
-        tell_service_manager(&reloading);
+        let reloading = [NotifyState::Reloading, NotifyState::Status("reloading")];
+        let reloading = reloading.into_iter().chain(NotifyState::monotonic_usec_now());
+        self.manager.tell(&reloading.collect::<Vec<_>>());
         self.is_reload_due = !self.servers.is_empty() && self.draining_count() >= MAX_DRAINING;
         if self.is_reload_due {
             say!(
@@ -32,14 +29,14 @@ impl Supervisor<'_> {
                  site, the templates and the log anew once one of them has ended"
             );
             // `systemctl reload` must not wait for clients. The postponed reload notifies again.
-            return tell_service_manager(&[NotifyState::Ready]);
+            return self.tell_with_status(&[NotifyState::Ready]);
         }
         match self.next_generation() {
             Ok(()) => say!("zerohttpd: the site, the templates and the log were opened anew"),
             Err(message) if self.servers.is_empty() => self.postpone_first_generation(&message),
             Err(message) => say!("zerohttpd: {message}; going on as before"),
         }
-        tell_service_manager(&[NotifyState::Ready]);
+        self.tell_with_status(&[NotifyState::Ready]);
     }
 
     /// Starts servers with the files, the templates and the log as they are now, and makes the

@@ -24,8 +24,10 @@ const CHECK_MS: u64 = 60_000;
 impl Supervisor<'_> {
     /// Starts a child that checks whether the program's file, as it is now, could take over.
     pub fn begin_upgrade(&mut self) {
-        self.send_signal(Signal::KILL, |role| role == Role::Check);
-        self.children.retain(|child| child.role != Role::Check);
+        self.cancel_upgrade();
+        if self.drain_delay.is_running() {
+            return say!("zerohttpd: no other program takes over, as the server is to stop");
+        }
         self.is_upgrade_due = self.draining_count() >= MAX_DRAINING;
         if self.is_upgrade_due {
             return say!(
@@ -45,6 +47,13 @@ impl Supervisor<'_> {
         if let Err(message) = self.start(Role::Check, 0) {
             say!("zerohttpd: {message}; going on as before");
         }
+    }
+
+    /// Ends the check of a new program.
+    pub fn cancel_upgrade(&mut self) {
+        self.send_signal(Signal::KILL, |role| role == Role::Check);
+        self.children.retain(|child| child.role != Role::Check);
+        self.is_upgrade_due = false;
     }
 
     /// Forks a child that executes the new program with `--check`, this program's arguments, and

@@ -5,6 +5,7 @@ mod support;
 
 mod checking;
 mod copies;
+mod draining;
 mod foreign_processes;
 mod log;
 mod signals;
