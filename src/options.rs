@@ -50,8 +50,6 @@ pub struct Options {
     pub log_format: Format,
     /// The file of the log; `None` for standard output.
     pub log_file: Option<PathBuf>,
-    /// How long clients are still served after the server was told to stop.
-    pub drain_ms: u64,
     /// How long answers in flight can take after the server was told to stop.
     pub grace_ms: u64,
     /// The user, and after a colon the group, to switch to once the sockets are bound.
@@ -60,4 +58,11 @@ pub struct Options {
     pub sandbox: Sandbox,
     /// Whether to check only that a server could start.
     pub check: bool,
+}
+
+impl Options {
+    /// Whether there is a guestbook, and a store for it.
+    pub fn has_guestbook(&self) -> bool {
+        !matches!(self.store, StoreChoice::None)
+    }
 }

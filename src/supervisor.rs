@@ -22,7 +22,6 @@ mod build;
 mod child;
 mod children;
 mod descriptors;
-mod drain_delay;
 mod generations;
 mod inspection;
 mod lookup;
@@ -33,7 +32,6 @@ mod program;
 mod root_watch;
 mod sockets;
 mod state;
-mod status;
 mod stopping;
 mod store;
 mod terminal;
@@ -62,9 +60,8 @@ use crate::observe::metrics::ServerInfo;
 use crate::options::Options;
 use crate::shared::scoreboard::Scoreboard;
 use crate::store::address::{Address, StoreChoice};
-use drain_delay::DrainDelay;
 use lookup::StoreLookup;
-use notify::ServiceManager;
+use notify::tell_service_manager;
 use predecessor::Predecessor;
 use program::Program;
 use root_watch::RootWatch;
@@ -104,7 +101,6 @@ pub fn run(options: &Options) -> Result<(), String> {
     let output = inspection::before_binding(options, &passed);
     let output = or_go_on_without(is_successor, output)?.flatten();
     let terminal = ControllingTerminal::of_this_process();
-    let manager = ServiceManager::of_this_process();
     let signals = Signals::take(SIGNALS).map_err(|e| format!("can't wait for signals: {e}"))?;
     let program = Program::current().map_err(|e| format!("can't find the program: {e}"))?;
     // Orphans become children of this process, which waits for them and counts what they used.
@@ -112,12 +108,11 @@ pub fn run(options: &Options) -> Result<(), String> {
         .map_err(|error| format!("can't adopt processes: {error}"))?;
     let (stop_reader, stop_writer) = pipe()?;
     let Sockets { listeners, admin } = sockets::open(options, passed)?;
-    let is_observed = admin.is_some() || manager.is_there();
-    let gauges = if is_observed { options.arch.workers.most_processes() } else { 0 };
+    let gauges = if admin.is_some() { options.arch.workers.most_processes() } else { 0 };
     let scoreboard =
         Scoreboard::new(gauges).map_err(|error| format!("can't share memory: {error}"))?;
     let workers = sockets::server_count(options, listeners.len());
-    let info = ServerInfo { arch: options.arch.name, workers, started_unix_s: clock::now().unix_s };
+    let info = server_info(options, workers);
     let admin = admin.map(|listener| Admin::new(listener, info, scoreboard)).transpose()?;
     let mut received = upgrade.unwrap_or_default();
     let output = received.output.pop().or(output);
@@ -134,8 +129,6 @@ pub fn run(options: &Options) -> Result<(), String> {
         is_successor,
         signals,
         terminal,
-        manager,
-        drain_delay: DrainDelay::new(options.drain_ms),
         output,
         stop_writers: [stop_writer]
             .into_iter()
@@ -161,6 +154,15 @@ pub fn run(options: &Options) -> Result<(), String> {
         store_ready: None,
     };
     supervisor.serve(&received)
+}
+
+fn server_info(options: &Options, workers: usize) -> ServerInfo {
+    ServerInfo {
+        arch: options.arch.name,
+        workers,
+        has_store: options.has_guestbook(),
+        started_unix_s: clock::now().unix_s,
+    }
 }
 
 /// Lets a successor go on without a result that a first start requires, and reports the failure.
@@ -192,7 +194,7 @@ impl Supervisor<'_> {
             self.postpone_first_generation(&message);
         }
         banner::print(options, &self, self.is_successor);
-        self.tell_with_status(&[NotifyState::Ready]);
+        tell_service_manager(&[NotifyState::Ready]);
         self.watch()
     }
 
@@ -200,10 +202,6 @@ impl Supervisor<'_> {
     /// stop.
     fn watch(mut self) -> Result<(), String> {
         loop {
-            if self.drain_delay.is_over(clock::now().ms) {
-                break self.stop(self.options.grace_ms, false);
-            }
-            self.tell_what_is_due();
             self.reap();
             self.start_due();
             self.look_up_if_due();
@@ -223,12 +221,12 @@ impl Supervisor<'_> {
                 self.check_deadline_ms(),
                 self.retry_at_ms(),
                 catch_up_ms,
-                self.drain_delay.until_ms(),
-                self.manager.next_ms(),
             ];
             self.await_signal(times.into_iter().flatten().min());
             match self.signals.next_with_sender() {
-                Some((Signal::TERM | Signal::QUIT, _)) => self.begin_drain(),
+                Some((Signal::TERM | Signal::QUIT, _)) => {
+                    break self.stop(self.options.grace_ms, false);
+                }
                 Some((Signal::INT, _)) => break self.stop(EXIT_MS, true),
                 Some((Signal::HUP, sender)) => match self.terminal.meaning_of_sighup(sender) {
                     Hangup::Stop => break self.stop(self.options.grace_ms, false),

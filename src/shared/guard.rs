@@ -11,7 +11,7 @@ use crate::shared::gauges::{ClientState, ProcessGauges};
 pub struct MetricsHandle {
     /// The counters.
     pub counters: ThreadCounters,
-    /// The gauges; `None` without `--admin` and a service manager, as nothing would report them.
+    /// The gauges; `None` without `--admin`, as nothing would report them.
     pub gauges: Option<ProcessGauges>,
 }
 

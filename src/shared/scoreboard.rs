@@ -43,7 +43,7 @@ pub struct Scoreboard {
     numbers: &'static Shared,
     /// The counters.
     pub counters: Counters,
-    /// The gauges; `None` without `--admin` and a service manager, as nothing would report them.
+    /// The gauges; `None` without `--admin`, as nothing would report them.
     pub gauges: Option<Gauges>,
     /// The current generation of servers.
     pub generation: &'static AtomicU64,
@@ -59,8 +59,6 @@ pub struct Scoreboard {
     pub last_denial_message_ms: &'static AtomicU64,
     /// 1 while the site's path leads to no folder, or to another one than is served; else 0.
     pub site_gone: &'static AtomicU64,
-    /// 1 once the server was told to stop after a delay in which it still serves; else 0.
-    pub drain_delay: &'static AtomicU64,
     /// For each error number, when the last message about that shortage was printed; 0 for never.
     last_error_message_ms: &'static [AtomicU64],
 }
@@ -74,7 +72,7 @@ impl Scoreboard {
     /// `ENOMEM`.
     pub fn new(gauges: usize) -> io::Result<Scoreboard> {
         // Each number has its own cache line, as some are read all the time.
-        const SINGLE: usize = 7;
+        const SINGLE: usize = 6;
         let numbers: &'static Shared = Box::leak(Box::new(Shared::new(SINGLE * CACHE_LINE)?));
         let single = |index: usize| &numbers[index * CACHE_LINE];
         Ok(Scoreboard {
@@ -89,7 +87,6 @@ impl Scoreboard {
             last_refusal_message_ms: single(3),
             last_denial_message_ms: single(4),
             site_gone: single(5),
-            drain_delay: single(6),
             last_error_message_ms: Shared::new(ERRORS)?.leak(),
         })
     }

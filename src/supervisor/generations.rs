@@ -11,6 +11,7 @@ use crate::clock;
 use crate::net::pipe;
 use crate::supervisor::build;
 use crate::supervisor::child::{Child, Role};
+use crate::supervisor::notify::tell_service_manager;
 use crate::supervisor::root_watch::RootChange;
 use crate::supervisor::state::{MOST_DRAINING, Supervisor};
 
@@ -19,9 +20,11 @@ impl Supervisor<'_> {
     /// is postponed.
     pub fn reload(&mut self) {
         self.lookup.is_due = true;
-        let reloading = [NotifyState::Reloading, NotifyState::Status("reloading")];
-        let reloading = reloading.into_iter().chain(NotifyState::monotonic_usec_now());
-        self.manager.tell(&reloading.collect::<Vec<_>>());
+        let reloading = [NotifyState::Reloading]
+            .into_iter()
+            .chain(NotifyState::monotonic_usec_now())
+            .collect::<Vec<_>>();
+        tell_service_manager(&reloading);
         self.is_reload_due = !self.servers.is_empty() && self.draining() >= MOST_DRAINING;
         if self.is_reload_due {
             say!(
@@ -29,14 +32,14 @@ impl Supervisor<'_> {
                  site, the templates and the log anew once one of them has ended"
             );
             // `systemctl reload` must not wait for clients. The postponed reload notifies again.
-            return self.tell_with_status(&[NotifyState::Ready]);
+            return tell_service_manager(&[NotifyState::Ready]);
         }
         match self.next_generation() {
             Ok(()) => say!("zerohttpd: the site, the templates and the log were opened anew"),
             Err(message) if self.servers.is_empty() => self.postpone_first_generation(&message),
             Err(message) => say!("zerohttpd: {message}; going on as before"),
         }
-        self.tell_with_status(&[NotifyState::Ready]);
+        tell_service_manager(&[NotifyState::Ready]);
     }
 
     /// Starts servers with the files, the templates and the log as they are now, and makes the

@@ -13,9 +13,7 @@ use crate::server::Server;
 use crate::shared::scoreboard::Scoreboard;
 use crate::store::address::Address;
 use crate::supervisor::child::Child;
-use crate::supervisor::drain_delay::DrainDelay;
 use crate::supervisor::lookup::StoreLookup;
-use crate::supervisor::notify::ServiceManager;
 use crate::supervisor::predecessor::Predecessor;
 use crate::supervisor::program::{Executable, Program};
 use crate::supervisor::root_watch::RootWatch;
@@ -37,8 +35,6 @@ pub struct Supervisor<'a> {
     pub is_successor: bool,
     pub signals: Signals,
     pub terminal: ControllingTerminal,
-    pub manager: ServiceManager,
-    pub drain_delay: DrainDelay,
     /// Standard output, if the log goes there.
     pub output: Option<OwnedFd>,
     /// The writing ends of pipes that stop servers. The byte that is written stays unread, so that

@@ -1,19 +1,17 @@
-//! Stopping: clients are served for the drain delay, then servers finish the answers in flight. The
-//! admin server reports until they have ended. The store stops last.
-
-use std::sync::atomic::Ordering::Relaxed;
+//! Stopping: servers finish the answers in flight. The admin server reports until they have ended.
+//! The store stops last.
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::Signal;
 use sd_notify::NotifyState;
 use zerohttpd_sys::ready::timespec;
-use zerohttpd_sys::say;
 use zerohttpd_sys::wait;
 
 use crate::admin::server::Admin;
 use crate::clock;
 use crate::supervisor::banner;
 use crate::supervisor::child::Role;
+use crate::supervisor::notify::tell_service_manager;
 use crate::supervisor::state::{EXIT_MS, Supervisor};
 
 /// How long the embedded store has to write its write-ahead log into its file: 16 MiB on a slow
@@ -21,39 +19,11 @@ use crate::supervisor::state::{EXIT_MS, Supervisor};
 const STORE_CLOSE_MS: u64 = 5000;
 
 impl Supervisor<'_> {
-    /// Begins the drain delay, or ends it if it has begun. Health fails from now on.
-    pub fn begin_drain(&mut self) {
-        self.drain_delay.on_signal(clock::now().ms);
-        let delay_ms = self.options.drain_ms;
-        if self.drain_delay.is_over(clock::now().ms) {
-            return;
-        }
-        self.scoreboard.drain_delay.store(1, Relaxed);
-        say!(
-            "zerohttpd: draining: clients are served for another {} s; the next SIGTERM stops",
-            seconds(delay_ms)
-        );
-        // A new program would know nothing of the delay.
-        self.cancel_upgrade();
-        self.tell_leaving(delay_ms + self.options.grace_ms);
-    }
-
-    /// Tells the service manager that the server leaves, and how long it can take: that can be
-    /// longer than the manager expects (`TimeoutStopSec`).
-    fn tell_leaving(&mut self, serving_ms: u64) {
-        let timeout_us = (serving_ms + STORE_CLOSE_MS + 4 * EXIT_MS) * 1000;
-        let extended = format!("EXTEND_TIMEOUT_USEC={timeout_us}");
-        self.tell_with_status(&[NotifyState::Stopping, NotifyState::Custom(&extended)]);
-    }
-
     /// Stops the servers within `grace_ms`, then the store. With `prints_summary`, prints how much
     /// was served and what resources were used.
     pub fn stop(&mut self, grace_ms: u64, prints_summary: bool) -> Result<(), String> {
+        tell_service_manager(&[NotifyState::Stopping]);
         self.scoreboard.stop();
-        if !prints_summary {
-            say!("zerohttpd: stopping; answers in flight have {} s", seconds(grace_ms));
-        }
-        self.tell_leaving(grace_ms);
         for pipe in &self.stop_writers {
             let _ = rustix::io::write(pipe, b"!");
         }
@@ -86,8 +56,7 @@ impl Supervisor<'_> {
     fn await_end(&mut self, until_ms: u64, which: impl Fn(Role) -> bool) {
         self.reap();
         while self.children.iter().any(|child| which(child.role)) && clock::now().ms < until_ms {
-            self.tell_what_is_due();
-            self.await_signal(self.manager.next_ms().into_iter().chain([until_ms]).min());
+            self.await_signal(Some(until_ms));
             while let Some(signal) = self.signals.next() {
                 if matches!(signal, Signal::TERM | Signal::QUIT | Signal::INT) {
                     return;
@@ -113,9 +82,4 @@ impl Supervisor<'_> {
         }
         self.reap();
     }
-}
-
-/// A number of seconds, with decimals only if it has any.
-fn seconds(ms: u64) -> f64 {
-    ms as f64 / 1000.0
 }

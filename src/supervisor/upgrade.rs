@@ -24,10 +24,8 @@ const CHECK_MS: u64 = 60_000;
 impl Supervisor<'_> {
     /// Starts a child that checks whether the program's file, as it is now, could take over.
     pub fn begin_upgrade(&mut self) {
-        self.cancel_upgrade();
-        if self.drain_delay.is_running() {
-            return say!("zerohttpd: no other program takes over, as the server is to stop");
-        }
+        self.send_signal(Signal::KILL, |role| role == Role::Check);
+        self.children.retain(|child| child.role != Role::Check);
         self.is_upgrade_due = self.draining() >= MOST_DRAINING;
         if self.is_upgrade_due {
             return say!(
@@ -47,13 +45,6 @@ impl Supervisor<'_> {
         if let Err(message) = self.start(Role::Check, 0) {
             say!("zerohttpd: {message}; going on as before");
         }
-    }
-
-    /// Ends the check of a new program.
-    pub fn cancel_upgrade(&mut self) {
-        self.send_signal(Signal::KILL, |role| role == Role::Check);
-        self.children.retain(|child| child.role != Role::Check);
-        self.is_upgrade_due = false;
     }
 
     /// Forks a child that executes the new program with `--check`, this program's arguments, and

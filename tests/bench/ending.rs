@@ -1,5 +1,5 @@
-//! Servers, stores and load generators that end during a run, and peers that do not end when they
-//! should. No number is reported for a server that has ended, and no server outlives its run.
+//! Servers, stores and loads that end during a run, and peers that do not end when they are told
+//! to. No number is reported for a server that was gone, and no server outlives its run.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use crate::support::wait_for;
 
 const DIED: &str = "it ended (exit status 3) during the run";
 
-/// The errors that left a cell without numbers; panics if the cell has a run.
+/// The troubles of a cell; panics if the cell has a run.
 #[track_caller]
 fn troubles(cell: &Value) -> Vec<&str> {
     assert_eq!(cell["runs"], serde_json::json!([]), "{cell:#}");
@@ -18,8 +18,7 @@ fn troubles(cell: &Value) -> Vec<&str> {
     troubles.map(|trouble| trouble["text"].as_str().expect("a text")).collect()
 }
 
-/// Measures these peers and one architecture for two rounds, and returns the peers' cells and the
-/// transcript.
+/// Measures these peers and one architecture for two rounds: the peers' cells, and the transcript.
 #[track_caller]
 fn measure(peers: &[String]) -> (Vec<Value>, String) {
     let bench = Bench::new();
@@ -38,45 +37,45 @@ fn a_peer_that_ends_while_it_is_measured_has_no_number() {
         peer("early", "sleep_ms:10,end:5:3"),
         peer("shot", "sleep_ms:10,end:40:9"),
     ];
-    let (cells, transcript) = measure(&peers);
-    assert_eq!(troubles(&cells[0]), [DIED; 2], "{transcript}");
-    assert_eq!(troubles(&cells[1]), [DIED; 2], "{transcript}");
+    let (cells, said) = measure(&peers);
+    assert_eq!(troubles(&cells[0]), [DIED; 2], "{said}");
+    assert_eq!(troubles(&cells[1]), [DIED; 2], "{said}");
     let shot = "it ended (signal 9, SIGKILL) during the run";
-    assert_eq!(troubles(&cells[2]), [shot; 2], "{transcript}");
-    assert!(transcript.contains("failed") && !transcript.contains("refused"), "{transcript}");
+    assert_eq!(troubles(&cells[2]), [shot; 2], "{said}");
+    assert!(said.contains("failed") && !said.contains("refused"), "{said}");
 }
 
 #[test]
 fn a_peer_that_goes_into_the_background_is_reported() {
     let away = peer_in_shell("away", "sleep_ms:1", "setsid {} >/dev/null 2>&1 &");
-    let (cells, transcript) = measure(&[away]);
+    let (cells, said) = measure(&[away]);
     let trouble = "it went into the background; start it in the foreground";
-    assert_eq!(troubles(&cells[0]), [trouble; 2], "{transcript}");
+    assert_eq!(troubles(&cells[0]), [trouble; 2], "{said}");
 }
 
 #[test]
 fn no_server_outlives_its_run() {
     // The server leaves its process group, and its parent does not end it.
-    let detached = peer_in_shell("detached", "sleep_ms:1", "setsid {} & exec sleep 1000");
+    let apart = peer_in_shell("apart", "sleep_ms:1", "setsid {} & exec sleep 1000");
     // The shell ignores SIGTERM, and so does the server that it starts.
     let deaf = peer_in_shell("deaf", "sleep_ms:1", "trap '' TERM; {} & wait");
-    let (cells, transcript) = measure(&[detached, deaf]);
+    let (cells, said) = measure(&[apart, deaf]);
     for cell in &cells {
-        assert_eq!(rounds(cell), [1, 2], "{cell:#}\n{transcript}");
+        assert_eq!(rounds(cell), [1, 2], "{cell:#}\n{said}");
     }
 }
 
-/// Starts a bench of one architecture, kills one of its processes during the run, and returns the
-/// errors of the cell.
+/// Starts a bench of one architecture, kills a process of it during the run, and returns the
+/// troubles of the cell.
 #[track_caller]
 fn troubles_after_kill(is_victim: impl Fn(Process) -> bool) -> Vec<String> {
     let bench = Bench::new();
     let words = ["--arch", ARCH, "--path", "/index.html", "--clients", "2"];
     let child = bench.start(&[&words[..], &["--rounds", "1", "--seconds", "6"]].concat());
     let bench_process = Process(child.id());
-    let victim = wait_for("a load generator, and the process to be killed", || {
+    let victim = wait_for("a load, and the process to be killed", || {
         let all = bench_process.tree();
-        all.iter().find(|process| is_load_generator(**process))?;
+        all.iter().find(|process| is_load(**process))?;
         all.into_iter().find(|process| is_victim(*process))
     });
     victim.kill();
@@ -88,7 +87,7 @@ fn troubles_after_kill(is_victim: impl Fn(Process) -> bool) -> Vec<String> {
 }
 
 #[test]
-fn a_server_or_store_that_ends_leaves_no_number() {
+fn a_server_of_ours_that_ends_has_no_number() {
     let title = format!("zerohttpd: supervisor ({ARCH} ");
     let is_server = |process: Process| process.command_line().starts_with(title.as_bytes());
     assert_eq!(troubles_after_kill(is_server), ["it ended (signal 9, SIGKILL) during the run"]);
@@ -96,11 +95,11 @@ fn a_server_or_store_that_ends_leaves_no_number() {
 }
 
 #[test]
-fn a_killed_load_generator_is_not_blamed_on_the_server() {
+fn a_killed_load_is_not_blamed_on_the_server() {
     let expected = "the load reported nothing (signal 9, SIGKILL)";
-    assert_eq!(troubles_after_kill(is_load_generator), [expected]);
+    assert_eq!(troubles_after_kill(is_load), [expected]);
 }
 
-fn is_load_generator(process: Process) -> bool {
+fn is_load(process: Process) -> bool {
     process.command_line().starts_with(b"zerohttpd\0load\0")
 }

@@ -1,4 +1,4 @@
-//! How the table, the page and the verdict report servers that fail some or all requests.
+//! Servers of which some or all answers fail: what the table, the page and the verdict say of them.
 
 use crate::peers::peer;
 use crate::runs::{ARCH, Bench, cells, limits, transcript};
@@ -15,23 +15,23 @@ fn a_cell_with_failures_shows_their_share_and_kind_instead_of_a_number() {
     let [_, some, all] = cells(&results) else { panic!("{results:#}") };
     assert_eq!(limits(some)[0], "errors", "{some:#}");
     let text = some["runs"][0]["verdict"][0]["text"].as_str().expect("a text");
-    // One of 20 requests fails. Their number is seldom a multiple of 20, so the share is not exact.
+    // One of 20 fails; a slow machine makes fewer requests, so the share is not exact.
     let (share, rest) = text.split_once(" % ").expect("a share");
     assert!((4.5..5.5).contains(&share.parse::<f64>().expect("a number")), "{text}");
     assert!(rest.starts_with("of the requests failed: "), "{text}");
     assert!(text.ends_with(" × status 500."), "{text}");
     assert_eq!(limits(all)[0], "nothing_measured", "{all:#}");
-    let transcript = transcript(&output);
+    let said = transcript(&output);
     let failed = format!("{share} % of the requests failed");
-    for phrase in ["5% fail", "status 500", "all fail", "status 404", &failed] {
-        assert!(transcript.contains(phrase), "{phrase}: {transcript}");
+    for words in ["5% fail", "status 500", "all fail", "status 404", &failed] {
+        assert!(said.contains(words), "{words}: {said}");
     }
     let rate = some["runs"][0]["requests_per_second"].as_f64().expect("a rate");
     let page = bench.page();
-    for phrase in ["5% fail", "all fail", "status 404", "have no number, as requests failed"] {
-        assert!(page.contains(phrase), "{phrase}");
+    for words in ["5% fail", "all fail", "status 404", "have no number, as requests failed"] {
+        assert!(page.contains(words), "{words}");
     }
-    // The rate of the good answers is not in the table either.
+    // The rate of the good answers does not stand in the table either.
     let table = String::from_utf8(output.stdout).expect("text");
     let digits = format!("{rate:.0}");
     assert!(!table.replace(',', "").contains(&digits), "{digits}: {table}");
@@ -49,12 +49,11 @@ fn a_rate_with_failed_answers_is_not_kept_up() {
     let open = cells(&results).iter().filter(|cell| !cell["rate_asked_per_second"].is_null());
     let open: Vec<_> = open.filter(|cell| cell["contestant"] == "some").collect();
     assert_eq!(limits(open[0])[0], "errors", "{results:#}");
-    // The limit "rate" would mean that the server kept up.
     assert!(!limits(open[0]).contains(&"rate"), "{results:#}");
 }
 
 #[test]
-fn an_untrusted_file_sends_no_escape_codes_to_the_terminal() {
+fn a_foreign_file_sends_no_escape_codes_to_the_terminal() {
     let bench = Bench::new();
     let words = ["--arch", ARCH, "--clients", "1", "--rounds", "1"];
     assert!(bench.run(&[&words[..], &["--seconds", "0.1"]].concat()).status.success());
@@ -62,9 +61,9 @@ fn an_untrusted_file_sends_no_escape_codes_to_the_terminal() {
     let text = std::fs::read_to_string(&file).expect("results.json");
     let mut results: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     let evil = "\u{1b}]0;owned\u{7}\u{1b}[31m\u{9b}2J\u{202e}";
-    for field in ["/settings/path", "/settings/store", "/settings/profile", "/program", "/started"]
+    for place in ["/settings/path", "/settings/store", "/settings/profile", "/program", "/started"]
     {
-        *results.pointer_mut(field).expect("a string") = evil.into();
+        *results.pointer_mut(place).expect("a string") = evil.into();
     }
     let name = format!("a{evil}");
     results["contestants"][0]["name"] = name.clone().into();
@@ -75,8 +74,8 @@ fn an_untrusted_file_sends_no_escape_codes_to_the_terminal() {
     for words in [&["report", &out][..], &["report", &out, &out]] {
         let output = run(words);
         let text = String::from_utf8(output.stdout).expect("text");
-        let is_control = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
-        assert!(output.status.success() && !text.contains(is_control), "{text:?}");
+        let controls = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
+        assert!(output.status.success() && !text.contains(controls), "{text:?}");
         assert!(text.contains("owned"), "{text}");
     }
     let page = bench.page();

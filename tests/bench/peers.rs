@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, getpid, kill_process};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// The environment variables with the behaviour and the port of a peer.
+/// The environment variables that tell such a server its behaviour and its port.
 const BEHAVIOUR: &str = "ZEROHTTPD_TEST_BEHAVIOUR";
 const PORT: &str = "ZEROHTTPD_TEST_PORT";
 
@@ -21,13 +21,13 @@ pub(crate) fn free_port() -> u16 {
     listener.local_addr().expect("its address").port()
 }
 
-/// A value of `--peer` for a server with this name and this behaviour (see [`PeerBehaviour::read`]).
-/// `shell` is the shell command that starts the server; `{}` in it stands for the server itself.
+/// A value of `--peer` for a server of this name and behaviour (see [`Behaviour::read`]). `shell`
+/// is the shell command that starts it; `{}` in it stands for the server's own command.
 pub(crate) fn peer_in_shell(name: &str, behaviour: &str, shell: &str) -> String {
     let port = free_port();
     let program = std::env::current_exe().expect("this program").display().to_string();
     let command = format!(
-        "env {BEHAVIOUR}={behaviour} {PORT}={port} {program} --ignored --exact peers::serve \
+        "env {BEHAVIOUR}={behaviour} {PORT}={port} {program} --ignored --exact peers::serves \
          --nocapture"
     );
     format!("{name}={} @ http://127.0.0.1:{port}/x", shell.replace("{}", &command))
@@ -38,23 +38,23 @@ pub(crate) fn peer(name: &str, behaviour: &str) -> String {
     peer_in_shell(name, behaviour, "exec {}")
 }
 
-/// What a server does at each request.
+/// How a server behaves.
 #[derive(Clone, Copy, Debug, Default)]
-struct PeerBehaviour {
-    /// How long the server sleeps before it answers.
+struct Behaviour {
+    /// How long it sleeps before it answers.
     sleep: Duration,
-    /// How long the server keeps a core busy before it answers.
+    /// How long it keeps a core busy before it answers.
     burn: Duration,
-    /// At which request, counted from 1, the server ends, and its exit status; 9 means SIGKILL.
+    /// It ends at this request, counted from 1, with this exit status; 9 stands for SIGKILL.
     end: Option<(u64, i32)>,
-    /// `(n, status)`: every n-th request gets this status instead of 200.
+    /// Every request whose number is a multiple of this gets this status instead of 200.
     bad: Option<(u64, u16)>,
 }
 
-impl PeerBehaviour {
+impl Behaviour {
     /// Reads a text such as `sleep_ms:10,burn_us:500,end:80:3,bad:20:500`.
-    fn read(text: &str) -> PeerBehaviour {
-        let mut behaviour = PeerBehaviour::default();
+    fn read(text: &str) -> Behaviour {
+        let mut behaviour = Behaviour::default();
         for part in text.split(',') {
             let words: Vec<_> = part.split(':').collect();
             let number = |at: usize| words[at].parse::<u64>().expect("a number");
@@ -76,16 +76,16 @@ static REQUESTS: AtomicU64 = AtomicU64::new(0);
 /// Not a test: the server that other tests measure.
 #[test]
 #[ignore = "a server for other tests, which execute it"]
-fn serve() {
+fn serves() {
     let (Ok(behaviour), Ok(port)) = (std::env::var(BEHAVIOUR), std::env::var(PORT)) else { return };
     let listener = TcpListener::bind(("127.0.0.1", port.parse().expect("a port"))).expect("a port");
-    let behaviour = PeerBehaviour::read(&behaviour);
+    let behaviour = Behaviour::read(&behaviour);
     for client in listener.incoming().flatten() {
         thread::spawn(move || converse(client, behaviour));
     }
 }
 
-fn converse(mut client: TcpStream, behaviour: PeerBehaviour) {
+fn converse(mut client: TcpStream, behaviour: Behaviour) {
     client.set_nodelay(true).expect("a socket");
     let mut lines = BufReader::new(client.try_clone().expect("a descriptor")).lines();
     while let Some(Ok(line)) = lines.next() {
@@ -126,7 +126,7 @@ pub(crate) fn keep_to(cores: &[usize]) {
     sched_setaffinity(None::<Pid>, &set).expect("cores of this machine");
 }
 
-/// A process that keeps a core busy; dropping this value kills it.
+/// A process that keeps a core busy until it is dropped.
 pub(crate) struct Neighbour(Child);
 
 impl Neighbour {

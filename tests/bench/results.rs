@@ -1,4 +1,4 @@
-//! The results of a bench, and the reports that are drawn from them later.
+//! The results of a bench, and the reports that are drawn of them later.
 
 use std::fs;
 
@@ -51,7 +51,7 @@ fn a_report_drawn_again_is_identical_and_two_results_can_be_compared() {
     assert_eq!(again.stdout, output.stdout);
     let compared = run(&["report", &out, &out]);
     let text = String::from_utf8_lossy(&compared.stdout).into_owned();
-    // Requests per second, two latencies, CPU time and memory, each with 2 and with 9 clients.
+    // Requests a second, two latencies, CPU time and memory, each with 2 and with 9 clients.
     assert_eq!(text.matches("  1.00 ").count(), 10, "{}", transcript(&compared));
     assert!(!text.contains("more") && !text.contains("less"), "{text}");
 }

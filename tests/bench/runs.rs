@@ -12,7 +12,7 @@ use crate::support::process::{self, Process};
 use crate::support::server::{PROGRAM, program};
 use crate::support::wait_until;
 
-/// The architecture that is measured if any architecture would do.
+/// The architecture that is measured where any of them would do.
 pub(crate) const ARCH: &str = "epoll";
 
 /// A variable in the environment of every process of a bench.
@@ -28,7 +28,7 @@ impl Bench {
         Bench { folder: TempDir::new() }
     }
 
-    /// The folder for the results.
+    /// Where the results go.
     pub(crate) fn out(&self) -> PathBuf {
         self.folder.join("out")
     }
@@ -57,7 +57,7 @@ impl Bench {
         self.command(words).spawn().expect("the program can be started")
     }
 
-    /// Starts the bench by another program, such as nohup(1).
+    /// Has another program, such as nohup(1), start the bench.
     #[track_caller]
     pub(crate) fn start_by(&self, starter: &str, words: &[&str]) -> Child {
         let mut command = Command::new(starter);
@@ -65,7 +65,7 @@ impl Bench {
         self.prepared(command, words).spawn().expect("the program can be started")
     }
 
-    /// Waits until no process of the bench lives.
+    /// Waits until none of its processes lives.
     #[track_caller]
     pub(crate) fn await_nothing_left(&self) {
         let assignment = format!("{MARK}={}", self.folder.path().display());

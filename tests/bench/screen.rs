@@ -31,18 +31,18 @@ impl Terminal {
         let size = Winsize { ws_row: 50, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(end.as_fd(), size).expect("a size");
         let reader = thread::spawn(move || {
-            let (mut master, mut written, mut buffer) = (File::from(master), Vec::new(), [0; 4096]);
+            let (mut master, mut written, mut some) = (File::from(master), Vec::new(), [0; 4096]);
             // Reading fails once no process has the other end open.
-            while let Ok(count @ 1..) = master.read(&mut buffer) {
-                written.extend(&buffer[..count]);
+            while let Ok(count @ 1..) = master.read(&mut some) {
+                written.extend(&some[..count]);
             }
             String::from_utf8(written).expect("text")
         });
         Terminal { columns, end, reader }
     }
 
-    /// Runs a command with its output, or only its standard error, on this terminal, and returns
-    /// its exit status and all that was written.
+    /// Runs a command with its output, or only its standard error, on this terminal: the exit
+    /// status, and all that was written.
     #[track_caller]
     pub(crate) fn run(self, mut command: Command, only_errors: bool) -> (ExitStatus, Written) {
         let other = self.end.try_clone().expect("a descriptor");
@@ -67,7 +67,8 @@ pub(crate) struct Written {
 }
 
 impl Written {
-    /// The lines that the terminal shows or has scrolled out, without trailing blanks.
+    /// The lines that the terminal shows, and those that it has scrolled out, without the blanks at
+    /// their ends.
     #[track_caller]
     pub(crate) fn lines(&self) -> Vec<String> {
         let (mut rows, mut row, mut column) = (vec![Vec::new()], 0_usize, 0);

@@ -40,9 +40,9 @@ fn all_processes_of_a_killed_bench_end() {
     let words = ["--arch", "preforked", "--clients", "5", "--seconds", "3600"];
     let mut child = bench.start(&words);
     let bench_process = Process(child.id());
-    wait_until("a load generator", || {
-        let title = b"zerohttpd\0load\0";
-        bench_process.tree().iter().any(|process| process.command_line().starts_with(title))
+    wait_until("a server and a load", || {
+        let is_load = |process: &Process| process.command_line().starts_with(b"zerohttpd\0load\0");
+        bench_process.tree().iter().any(is_load)
     });
     child.kill().expect("a child of ours");
     child.wait().expect("a child of ours");

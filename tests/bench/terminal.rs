@@ -51,7 +51,7 @@ fn a_report_fits_the_terminal() {
 fn only_a_terminal_gets_colours_unless_the_environment_declines_them() {
     let bench = Bench::new();
     bench.write_results(&sample());
-    let mut expected = None;
+    let mut bare = None;
     for (environment, has_colours) in [
         (&[][..], true),
         (&[("NO_COLOR", "")], true),
@@ -61,7 +61,7 @@ fn only_a_terminal_gets_colours_unless_the_environment_declines_them() {
         let report = draw_report(&bench, 200, environment);
         assert_eq!(report.has_colours(), has_colours, "{environment:?}: {:?}", report.text);
         let lines = report.lines();
-        assert_eq!(*expected.get_or_insert_with(|| lines.clone()), lines, "{environment:?}");
+        assert_eq!(*bare.get_or_insert_with(|| lines.clone()), lines, "{environment:?}");
         let doctor = on_terminal(program(&["doctor", "--quick"]), 100, environment);
         assert_eq!(doctor.has_colours(), has_colours, "{environment:?}: {:?}", doctor.text);
     }
@@ -69,7 +69,7 @@ fn only_a_terminal_gets_colours_unless_the_environment_declines_them() {
     assert!(!String::from_utf8_lossy(&piped.stdout).contains('\u{1b}'));
 }
 
-/// Runs a small bench with only its standard error on a terminal, and returns what it wrote there.
+/// Runs a small bench with only its standard error on a terminal: what it wrote there.
 #[track_caller]
 fn bench_on_terminal(columns: u16, environment: &[(&str, &str)]) -> Written {
     let bench = Bench::new();

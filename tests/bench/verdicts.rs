@@ -9,8 +9,8 @@ use crate::runs::{ARCH, Bench, cells, limits, transcript};
 use crate::support::server::PROGRAM;
 use crate::support::{Store, wait_until};
 
-/// Repeats a bench until `is_found` accepts the limits that its verdicts name. On a busy machine,
-/// other processes limit some runs, and the verdict says so; a wrong verdict is wrong in each run.
+/// Repeats a bench until `is_found` accepts the limits that it names. On a busy machine, other
+/// processes limit some runs, and the verdict says so; a wrong verdict is wrong in each run.
 #[track_caller]
 fn await_limit(words: &[&str], expected: &str, is_found: impl Fn(&[String]) -> bool) {
     wait_until(&format!("a run that is limited by {expected}"), || {
@@ -20,7 +20,7 @@ fn await_limit(words: &[&str], expected: &str, is_found: impl Fn(&[String]) -> b
     });
 }
 
-/// Runs a bench, and returns the limits that the verdicts of all its cells name.
+/// Runs a bench, and returns the limits that it finds in all its cells.
 #[track_caller]
 fn run_limits(words: &[&str]) -> Vec<String> {
     let bench = Bench::new();
@@ -53,8 +53,8 @@ fn an_accept_queue_of_ten_that_overflows_is_a_limit() {
     await_limit(&words, "accept_queue", |found| found.iter().any(|it| it == "accept_queue"));
 }
 
-/// A slow store in a process of its own. In this process, the CPU time of other tests would be
-/// counted as the store's.
+/// A slow store in a process of its own. In this process, the work of other tests would be counted
+/// as the store's.
 struct SlowStore {
     process: Child,
     _output: BufReader<ChildStdout>,
@@ -65,7 +65,7 @@ impl SlowStore {
     fn start() -> SlowStore {
         let program = std::env::current_exe().expect("this program");
         let mut command = Command::new(program);
-        command.args(["--ignored", "--exact", "verdicts::run_slow_store", "--nocapture"]);
+        command.args(["--ignored", "--exact", "verdicts::keeps_a_slow_store", "--nocapture"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().expect("this program");
         let mut output = BufReader::new(process.stdout.take().expect("its output"));
@@ -85,7 +85,7 @@ impl Drop for SlowStore {
 /// Not a test: a [`SlowStore`], which runs until its standard input ends.
 #[test]
 #[ignore = "a store for another test, which executes it"]
-fn run_slow_store() {
+fn keeps_a_slow_store() {
     let store = FakeStore::start();
     store.behave(Behaviour::Slow);
     println!("{}", store.url());
@@ -103,16 +103,16 @@ fn a_slow_store_is_the_limit() {
 fn a_peer_that_is_short_of_descriptors_is_limited_by_them() {
     let store = Store::embedded();
     wait_until("a peer that is limited by its descriptors", || {
-        let [normal, short] = limits_with_short_peer(&store);
-        assert!(!normal.iter().any(|limit| limit == "server_descriptors"), "{normal:?}");
+        let [ours, short] = limits_beside_short_peer(&store);
+        assert!(!ours.iter().any(|limit| limit == "server_descriptors"), "{ours:?}");
         eprintln!("{short:?}");
         short.first().is_some_and(|limit| limit == "server_descriptors")
     });
 }
 
-/// The limits of an architecture with 100 clients, and of a peer that has only 40 descriptors.
+/// The limits of an architecture with 100 clients, and of a peer, the same one with 40 descriptors.
 #[track_caller]
-fn limits_with_short_peer(store: &Store) -> [Vec<String>; 2] {
+fn limits_beside_short_peer(store: &Store) -> [Vec<String>; 2] {
     let port = free_port();
     let peer = format!(
         "short=ulimit -n 40; exec {PROGRAM} {ARCH} {port} --bind 127.0.0.1 --store {} \
@@ -123,9 +123,9 @@ fn limits_with_short_peer(store: &Store) -> [Vec<String>; 2] {
     let words = ["--arch", ARCH, "--peer", &peer, "--clients", "100", "--rounds", "1"];
     let output = bench.run(&[&words[..], &["--seconds", "0.5"]].concat());
     let results = bench.results();
-    let [normal, short] = cells(&results) else { panic!("{}\n{results:#}", transcript(&output)) };
+    let [ours, short] = cells(&results) else { panic!("{}\n{results:#}", transcript(&output)) };
     assert_eq!(short["contestant"], "short");
-    [normal, short].map(|cell| limits(cell).into_iter().map(str::to_owned).collect())
+    [ours, short].map(|cell| limits(cell).into_iter().map(str::to_owned).collect())
 }
 
 #[test]
@@ -145,23 +145,23 @@ fn the_results_say_why_a_peer_did_not_start() {
     );
 }
 
-/// Repeats a bench of a peer until the first limit that its verdict names is one of `expected`; see
+/// Repeats a bench of a peer until the first finding of its verdict is one of these; see
 /// [`await_limit`].
 #[track_caller]
-fn await_first_limit(behaviour: &str, clients: &str, expected: &[&str]) {
+fn await_first(behaviour: &str, clients: &str, expected: &[&str]) {
     wait_until(&format!("a peer with {behaviour} that is limited by {expected:?}"), || {
-        first_limit(behaviour, clients).is_some_and(|(first, _)| expected.contains(&&*first))
+        first_finding(behaviour, clients).is_some_and(|(first, _)| expected.contains(&&*first))
     });
 }
 
-/// Like [`await_first_limit`], but gives up after three runs in which neighbours used half a core or
-/// more and the verdict names them: then the machine is too busy, and the verdicts are right.
+/// As [`await_first`], but gives up after three runs in which the verdict names the neighbours, and
+/// these used half a core or more: then the machine is too busy, and the verdicts are right.
 #[track_caller]
-fn await_first_limit_or_neighbours(behaviour: &str, clients: &str, expected: &str) {
+fn await_first_or_neighbours(behaviour: &str, clients: &str, expected: &str) {
     const RUNS: u32 = 3;
     let mut disturbed = 0;
     wait_until(&format!("a peer with {behaviour} that is limited by {expected}"), || {
-        let Some((first, others)) = first_limit(behaviour, clients) else { return false };
+        let Some((first, others)) = first_finding(behaviour, clients) else { return false };
         disturbed += u32::from(first == "neighbours" && others >= 0.5);
         if disturbed == RUNS {
             eprintln!("skipped: other processes used the cores");
@@ -170,10 +170,10 @@ fn await_first_limit_or_neighbours(behaviour: &str, clients: &str, expected: &st
     });
 }
 
-/// Measures a peer, and returns the first limit that its verdict names, and how many of its cores
-/// other processes used.
+/// Measures a peer: the first finding of its verdict, and how many of its cores other processes
+/// used.
 #[track_caller]
-fn first_limit(behaviour: &str, clients: &str) -> Option<(String, f64)> {
+fn first_finding(behaviour: &str, clients: &str) -> Option<(String, f64)> {
     let bench = Bench::new();
     let peer = peer("known", behaviour);
     let words = ["--arch", ARCH, "--peer", &peer, "--path", "/index.html"];
@@ -188,15 +188,15 @@ fn first_limit(behaviour: &str, clients: &str) -> Option<(String, f64)> {
 
 #[test]
 fn a_sleeping_server_is_limited_by_waiting_even_beside_busy_neighbours() {
-    await_first_limit("sleep_ms:40", "5", &["waiting"]);
+    await_first("sleep_ms:40", "5", &["waiting"]);
     let _neighbours: Vec<_> = cores().into_iter().map(Neighbour::on).collect();
-    await_first_limit("sleep_ms:40", "5", &["waiting"]);
+    await_first("sleep_ms:40", "5", &["waiting"]);
 }
 
 #[test]
 fn a_server_that_keeps_its_core_busy_is_limited_by_its_core() {
-    // On a busy machine, other processes take the core from the server.
-    await_first_limit("burn_us:2000", "8", &["server_cpu", "neighbours"]);
+    // On a busy machine, other processes take the core from it.
+    await_first("burn_us:2000", "8", &["server_cpu", "neighbours"]);
 }
 
 #[test]
@@ -206,13 +206,13 @@ fn a_server_that_a_neighbour_starves_is_limited_by_neighbours() {
         return eprintln!("skipped: there is only one core");
     }
     let _neighbours: Vec<_> = (0..2).map(|_| Neighbour::on(all[0])).collect();
-    await_first_limit("burn_us:5000", "1", &["neighbours"]);
+    await_first("burn_us:5000", "1", &["neighbours"]);
 }
 
 #[test]
 fn on_a_single_core_a_busy_server_is_limited_by_it_and_a_sleeping_one_by_waiting() {
     let all = cores();
     keep_to(&all[..1]);
-    await_first_limit("burn_us:200", "8", &["shared_cpu", "server_cpu", "neighbours"]);
-    await_first_limit_or_neighbours("sleep_ms:40", "5", "waiting");
+    await_first("burn_us:200", "8", &["shared_cpu", "server_cpu", "neighbours"]);
+    await_first_or_neighbours("sleep_ms:40", "5", "waiting");
 }

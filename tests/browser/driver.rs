@@ -17,7 +17,7 @@ const MISSING: &str = "these tests need chromium and chromedriver: install them 
 /// The key of an element's identifier in the protocol.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// An environment variable of all processes of a browser. Its value is the browser's folder.
+/// An environment variable that all processes of a browser have, with a value of its own.
 const MARK: &str = "ZEROHTTPD_TEST";
 
 /// A browser with one page. All of its processes end when it is dropped.
@@ -43,8 +43,8 @@ impl Browser {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let mut browser = Browser { driver, folder, address, session: String::new() };
         let port = wait_for("a chromedriver that says where it listens", || {
-            let output = read(&browser.folder.join("output"));
-            let (_, rest) = output.split_once("successfully on port ")?;
+            let said = read(&browser.folder.join("output"));
+            let (_, rest) = said.split_once("successfully on port ")?;
             rest.split_once('.')?.0.parse().ok()
         });
         browser.address.set_port(port);
@@ -64,16 +64,16 @@ impl Browser {
             self.address,
             body.len()
         ));
-        let (is_good, answer) = loop {
+        let (is_good, said) = loop {
             if let Some(answer) = whole_answer(&client.input) {
                 break answer;
             }
             let more = client.read_some(64 * 1024).expect("an answer of chromedriver");
             assert!(more > 0, "chromedriver hung up");
         };
-        assert!(is_good, "{method} {path} {body}: {answer}");
-        let mut answer: Value = serde_json::from_str(answer).expect("JSON");
-        answer["value"].take()
+        assert!(is_good, "{method} {path} {body}: {said}");
+        let mut said: Value = serde_json::from_str(said).expect("JSON");
+        said["value"].take()
     }
 
     /// Sends a command of this session.
@@ -88,7 +88,7 @@ impl Browser {
         self.post("/url", &json!({ "url": url }));
     }
 
-    /// Loads the page again, like the browser's reload button.
+    /// Loads the page again, as the browser's button does.
     #[track_caller]
     pub(crate) fn reload(&self) {
         self.post("/refresh", &json!({}));
@@ -125,7 +125,7 @@ impl Browser {
         text(&self.value(expression))
     }
 
-    /// Waits until a page whose title begins with `title` is loaded: [`click`](Browser::click) does
+    /// Waits until a page is loaded whose title begins with this, as [`click`](Browser::click) does
     /// not wait.
     #[track_caller]
     pub(crate) fn await_page(&self, title: &str) {
@@ -155,8 +155,8 @@ impl Browser {
         self.post("/goog/cdp/execute", &command);
     }
 
-    /// The entries of a log since the last call: `browser` has the page's errors, and `performance`
-    /// has the events of the network.
+    /// The entries of a log since the last call: `browser` has the page's errors, `performance` the
+    /// events of the network.
     #[track_caller]
     pub(crate) fn log(&self, kind: &str) -> Vec<String> {
         let entries = self.post("/se/log", &json!({ "type": kind }));
@@ -165,7 +165,7 @@ impl Browser {
     }
 }
 
-/// Whether an answer of chromedriver is a success, and its body; `None` while it is incomplete.
+/// Whether an answer of chromedriver is a success, and its body; none while it is incomplete.
 fn whole_answer(input: &[u8]) -> Option<(bool, &str)> {
     let (head, body) = std::str::from_utf8(input).ok()?.split_once("\r\n\r\n")?;
     let len = head.lines().find_map(|line| line.strip_prefix("Content-Length:"))?;
@@ -173,8 +173,8 @@ fn whole_answer(input: &[u8]) -> Option<(bool, &str)> {
     Some((head.starts_with("HTTP/1.1 200 "), body.get(..len)?))
 }
 
-/// The options of a browser that needs no display, sandbox or shared memory, which a container can
-/// lack, and that makes no requests of its own.
+/// A browser that needs no display, sandbox or shared memory, which a container can lack, and that
+/// makes no requests of its own.
 fn capabilities(folder: &TempDir) -> Value {
     let arguments = [
         "--headless=new",
@@ -198,7 +198,7 @@ fn capabilities(folder: &TempDir) -> Value {
 
 #[track_caller]
 fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("{value} is not a string")).to_string()
+    value.as_str().unwrap_or_else(|| panic!("{value} is no string")).to_string()
 }
 
 impl Drop for Browser {

@@ -75,7 +75,8 @@ fn correct_a_refused_form(browser: &Browser, store: &Store) {
     assert_eq!(store.remarks().len(), 2);
 }
 
-/// Neither right-to-left text nor a character that sets this direction reverses the text beside it.
+/// Text that is written from right to left, or characters that set this direction, do not reverse
+/// the text beside it.
 #[test]
 fn a_direction_ends_with_its_remark() {
     let browser = Browser::start();
@@ -123,8 +124,8 @@ fn check_contrast_in_both_schemes(browser: &Browser) {
     let brightness = |property: &str| {
         let color = browser.text(&format!("getComputedStyle(document.body).{property}"));
         let digits = color.split(|c: char| !c.is_ascii_digit());
-        let channels: Vec<u32> = digits.filter_map(|number| number.parse().ok()).collect();
-        channels[..3].iter().sum::<u32>() / 3
+        let parts: Vec<u32> = digits.filter_map(|number| number.parse().ok()).collect();
+        parts[..3].iter().sum::<u32>() / 3
     };
     for (scheme, is_dark) in [("dark", true), ("light", false)] {
         browser.emulate_media("screen", scheme);

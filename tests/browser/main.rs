@@ -1,4 +1,4 @@
-//! Headless Chromium signs the guestbook and seeks in a video on every architecture, and
+//! Chromium without a window signs the guestbook and seeks in a film on every architecture, and
 //! shows the report of a bench.
 
 #[path = "../support/mod.rs"]

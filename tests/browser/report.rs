@@ -7,7 +7,7 @@ use crate::driver::Browser;
 use crate::support::server::run;
 use crate::support::{TempDir, results};
 
-/// JavaScript that returns the texts that overlap another text, or lie outside of their plot.
+/// JavaScript for the texts of plots that lie outside of their plot or overlap another text.
 const MISPLACED: &str = "(() => {
     const wrong = [];
     for (const svg of document.querySelectorAll('.plots svg')) {
@@ -28,7 +28,7 @@ const MISPLACED: &str = "(() => {
     return wrong.join('; ');
 })()";
 
-/// JavaScript that returns the texts with a contrast of less than 4.5 (WCAG 2, 1.4.3).
+/// JavaScript for the texts whose contrast with their background is less than 4.5 (WCAG 2, 1.4.3).
 const FAINT: &str = "(() => {
     const parts = colour => colour.match(/[\\d.]+/g).map(Number);
     const light = colour => {
@@ -56,8 +56,8 @@ const FAINT: &str = "(() => {
     return [...wrong].join('; ');
 })()";
 
-/// JavaScript that scrolls the table, and returns the distance in pixels of the table's header from
-/// the top of the scrolled box, or -1 if the box did not scroll.
+/// JavaScript that scrolls the table: the distance of its header from the top of the scrolled box
+/// in pixels, or -1 if the box did not scroll.
 const HEADER_DISTANCE: &str = "(() => {
     const box = document.querySelector('.results').parentElement;
     box.scrollTop = 200;

@@ -19,11 +19,11 @@ use crate::support::{
 };
 use crate::{duration, seed};
 
-/// These are short, so that slow clients do not delay the run, and long enough for a busy machine.
+/// Short, so that slow clients do not delay the run, and long enough for guests on a busy machine.
 const TIMEOUTS: [&str; 8] =
     ["--header-timeout", "3", "--body-timeout", "3", "--send-timeout", "3", "--grace", "2"];
 
-/// The largest number of faults between two checks that everything works.
+/// The largest number of faults after which everything has to work again.
 const FAULTS_IN_A_ROW: usize = 4;
 
 const BIG_FILE_BYTES: u64 = 64 * 1024 * 1024;
@@ -67,8 +67,8 @@ fn pair_number(arch: &str, kind: Kind) -> u8 {
     2 * index as u8 + u8::from(kind == Kind::Redis)
 }
 
-/// An address that only one pair uses: while the pair's server is down, no server of another test
-/// can take the port and answer the guests.
+/// An address that only one pair uses. While its server is down, no server of another test can take
+/// its port and answer its guests.
 fn host(pair: u8) -> Ipv4Addr {
     let [low, high, ..] = std::process::id().to_le_bytes();
     Ipv4Addr::new(127, 1 + high % 200, low, 1 + pair)
@@ -101,7 +101,7 @@ fn run(
         scenario.guests.await_progress();
         let began = Instant::now();
         while began.elapsed() < duration() {
-            scenario.inject_faults();
+            scenario.faults();
         }
         remaining = Some((scenario.store, scenario.server));
     });
@@ -114,9 +114,9 @@ fn run(
 
 impl Scenario<'_> {
     /// Injects some faults in a row, and waits until everything works again.
-    fn inject_faults(&mut self) {
+    fn faults(&mut self) {
         for _ in 0..self.rng.usize(1..=FAULTS_IN_A_ROW) {
-            self.inject_fault();
+            self.fault();
             self.guests.await_files(self.rng.usize(..10));
         }
         self.journal.note(format!("{} misbehaving clients leave", self.lingering.len()));
@@ -124,7 +124,7 @@ impl Scenario<'_> {
         self.guests.await_progress();
     }
 
-    fn inject_fault(&mut self) {
+    fn fault(&mut self) {
         match self.rng.u8(..12) {
             0..3 => self.kill_some_process(),
             3 => self.kill_all_servers(),
@@ -175,7 +175,7 @@ impl Scenario<'_> {
         }
     }
 
-    /// Stops the store by SIGSTOP until some more files have been served.
+    /// Stops the store by SIGSTOP until some more files were served.
     fn freeze_store(&mut self) {
         let store = match &self.store {
             Store::Embedded(_) => self.server.store(),

@@ -12,7 +12,7 @@ use crate::support::client::{is_last, last_request, request, show, signature, vi
 use crate::support::script::{Answer, read_answer};
 use crate::support::{Client, wait_for, wait_until};
 
-/// How many files a guest requests on one connection.
+/// Requests for a file on one connection.
 const FILES_PER_CONNECTION: usize = 5;
 
 /// The answers that guests got.
@@ -20,7 +20,7 @@ pub(crate) struct Guests {
     address: SocketAddr,
     /// Remarks that were acknowledged.
     remarks: Mutex<Vec<String>>,
-    /// Remarks that were sent. If the connection broke, the store may have the remark or not.
+    /// Remarks that were sent. The store can have those whose connection broke, or not.
     sent: Mutex<HashSet<String>>,
     /// The visitors' numbers.
     numbers: Mutex<Vec<u64>>,
@@ -30,12 +30,12 @@ pub(crate) struct Guests {
     refused: AtomicUsize,
     /// How many connections ended without an answer.
     broken: AtomicUsize,
-    /// Answers that no client may get.
+    /// Answers that no client must get.
     wrong: Mutex<Vec<String>>,
     stop: AtomicBool,
 }
 
-/// Runs guests in threads while `meanwhile` runs; panics if a guest got a wrong answer.
+/// Runs guests in threads while `meanwhile` runs; panics if one got a wrong answer.
 pub(crate) fn with_guests(address: SocketAddr, meanwhile: impl FnOnce(&Guests)) -> Guests {
     let guests = Guests {
         address,
@@ -55,7 +55,7 @@ pub(crate) fn with_guests(address: SocketAddr, meanwhile: impl FnOnce(&Guests)) 
         for name in ["Ada", "Bob"] {
             scope.spawn(move || guests.repeat(|count| guests.sign(name, count)));
         }
-        // The guests stop even if `meanwhile` panics.
+        // The guests stop even if this panics.
         let _stop = StopOnDrop(&guests.stop);
         meanwhile(guests);
     });
@@ -80,7 +80,7 @@ impl Guests {
         (0..).take_while(|_| !self.stop.load(Relaxed)).for_each(&mut once);
     }
 
-    /// Connects as soon as a server listens; `None` if the test ends first.
+    /// Connects as soon as a server listens; none if the test ends first.
     fn connect(&self) -> Option<Client> {
         wait_for("a server that listens", || match Client::try_connect(self.address) {
             Ok(client) => Some(Some(client)),
@@ -89,8 +89,8 @@ impl Guests {
         })
     }
 
-    /// Sends a request. Returns the answer, or `None` if the connection breaks. Whatever process is
-    /// killed, a connection must not stay open without an answer.
+    /// Sends a request: its answer, or none if the connection breaks. A connection on which neither
+    /// an answer nor an end comes is wrong, whatever process was killed.
     fn ask(&self, client: &mut Client, request: &str) -> Option<Answer> {
         client.send(request);
         loop {
@@ -169,7 +169,7 @@ impl Guests {
         }
     }
 
-    /// Waits until `more` files have been served; the guestbook need not work meanwhile.
+    /// Waits until `more` files were served; the guestbook need not work meanwhile.
     #[track_caller]
     pub(crate) fn await_files(&self, more: usize) {
         let enough = self.files.load(Relaxed) + more;
@@ -179,7 +179,7 @@ impl Guests {
         });
     }
 
-    /// Waits until visits, remarks and files have each been served three more times.
+    /// Waits until visits, remarks and files were each served three more times.
     #[track_caller]
     pub(crate) fn await_progress(&self) {
         let served =
@@ -193,17 +193,16 @@ impl Guests {
 
     #[track_caller]
     fn assert_no_wrong_answer(&self) {
-        assert_eq!(*lock(&self.wrong), [""; 0], "answers that no client may get");
+        assert_eq!(*lock(&self.wrong), [""; 0], "answers that no client must get");
     }
 
     /// Checks that the store holds each acknowledged remark, none twice, and none that was not
     /// sent, and that no two visitors got the same number.
     #[track_caller]
     pub(crate) fn check(&self, store: &[String]) {
-        let genuine: Vec<_> =
-            store.iter().filter(|remark| *remark != misbehaving::REMARK).collect();
-        let kept: HashSet<_> = genuine.iter().copied().collect();
-        assert_eq!(kept.len(), genuine.len(), "a remark is kept twice");
+        let ours: Vec<_> = store.iter().filter(|remark| *remark != misbehaving::REMARK).collect();
+        let kept: HashSet<_> = ours.iter().copied().collect();
+        assert_eq!(kept.len(), ours.len(), "a remark is kept twice");
         let (remarks, sent) = (lock(&self.remarks), lock(&self.sent));
         let lost: Vec<_> = remarks.iter().filter(|remark| !kept.contains(remark)).collect();
         assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
@@ -214,7 +213,7 @@ impl Guests {
         assert_eq!(distinct.len(), numbers.len(), "a number was given twice");
     }
 
-    /// A line with the number of answers of each kind.
+    /// The numbers of answers of each kind, in a line.
     pub(crate) fn summary(&self) -> String {
         format!(
             "{} remarks, {} visits, {} files, {} refused with 503, {} connections broken",

@@ -1,6 +1,6 @@
 //! Random faults under load, and rounds of load after which a server holds no more resources.
 //!
-//! The runs are short unless two environment variables are set:
+//! Two environment variables change the runs, which otherwise are short:
 //!
 //! ```text
 //! ZEROHTTPD_CHAOS_SECONDS=300   about how long each run takes
@@ -20,7 +20,7 @@ use std::env;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// The defaults of the two environment variables.
+/// The defaults of these variables.
 const SECONDS: u64 = 12;
 const SEED: u64 = 1;
 

@@ -5,7 +5,7 @@ use fastrand::Rng;
 use crate::support::Client;
 use crate::support::client::{Leave, request, signature};
 
-/// The remark with which misbehaving clients sign. The store may have it any number of times.
+/// The remark with which misbehaving clients sign. The store can hold any number of it.
 pub(crate) const REMARK: &str = "in passing - nobody";
 
 /// Misbehaves in a random way. Returns a description, and the client if it is still connected.

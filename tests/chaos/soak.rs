@@ -13,23 +13,23 @@ use crate::support::resources::Resources;
 use crate::support::{Client, Kind, ONE_AT_A_TIME, Server, Store, TempDir, for_each_pair, pattern};
 use crate::{duration, misbehaving, seed};
 
-/// How many connections each client makes in a round.
+/// Connections that each client makes in a round.
 const CONNECTIONS: usize = 8;
 
 /// The largest number of requests on a connection.
 const REQUESTS: usize = 12;
 
-/// How many clients run at the same time.
+/// Clients at the same time.
 const CLIENTS: u64 = 4;
 
-/// Rounds before the measurement: memory that is used for the first time is not a leak.
+/// Rounds before the measurement: memory that is used for the first time is no leak.
 const WARM_UP: usize = 2;
 
 /// The smallest number of rounds that are measured.
 const ROUNDS: usize = 2;
 
-/// How much memory may grow after the warm-up: an allocator takes memory from the kernel in steps,
-/// and a process or thread first touches its own memory when it first serves.
+/// How much memory can grow after the first rounds: an allocator takes memory from the kernel in
+/// steps, and a process or thread that serves for the first time touches its own memory only then.
 const GROWTH_BYTES: u64 = 512 * 1024;
 
 /// How many connections to the store a pool can open during the measurement.
@@ -40,7 +40,7 @@ struct Usage {
     resources: Resources,
     /// Listening sockets, and connections to the store.
     sockets: usize,
-    /// Heap and stacks of all processes except the embedded store.
+    /// Heap and stacks of all processes but the embedded store.
     server_bytes: u64,
     /// Heap and stacks of the embedded store.
     store_bytes: u64,
@@ -61,7 +61,7 @@ fn rounds_of_mixed_load_leave_nothing_behind() {
         let mut first: Option<Usage> = None;
         let mut rounds = 0;
         while rounds < WARM_UP + ROUNDS || began.elapsed() < duration() {
-            run_round(&server, arch, rounds);
+            round(&server, arch, rounds);
             rounds += 1;
             let usage = Usage::measure(&server);
             journal.note(usage.summary());
@@ -79,22 +79,22 @@ fn rounds_of_mixed_load_leave_nothing_behind() {
     });
 }
 
-/// Runs [`CLIENTS`] at the same time, or one client if the server serves one at a time.
-fn run_round(server: &Server, arch: &str, number: usize) {
+/// One round of load: [`CLIENTS`] at the same time, or one if the server serves one at a time.
+fn round(server: &Server, arch: &str, number: usize) {
     let clients = if arch == ONE_AT_A_TIME { 1 } else { CLIENTS };
     thread::scope(|scope| {
         for client in 0..clients {
             let seed = seed().wrapping_add((number as u64) << 32 | client << 16);
             let mut rng = Rng::with_seed(seed);
-            scope.spawn(move || (0..CONNECTIONS).for_each(|_| use_connection(server, &mut rng)));
+            scope.spawn(move || (0..CONNECTIONS).for_each(|_| connection(server, &mut rng)));
         }
     });
 }
 
-fn use_connection(server: &Server, rng: &mut Rng) {
+fn connection(server: &Server, rng: &mut Rng) {
     let mut client = server.client();
     if rng.u8(..4) == 0 {
-        // Dropping a client that is still connected closes its connection.
+        // Dropping it closes the connection of a client that is still connected.
         drop(misbehaving::misbehave(client, rng));
         return;
     }

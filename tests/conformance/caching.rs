@@ -5,11 +5,11 @@ use crate::support::{Server, Store, TempDir, for_each};
 
 const MIB: u64 = 1024 * 1024;
 
-/// 18 MB in all, more than a process can cache.
+/// 18 MB in all: more than any of these processes can cache.
 const FILES: usize = 300;
 const FILE_BYTES: usize = 60_000;
 
-/// How many bytes the process that serves the client may gain besides its cache.
+/// How much the process that serves the client can grow by beside its cache.
 const GROWTH: u64 = 2 * MIB;
 
 test!(Once, a_process_caches_at_most_its_share_of_a_site);

@@ -45,7 +45,7 @@ fn set_modified(root: &TempDir, name: &str, time: SystemTime) {
     file.set_modified(time).expect("a time");
 }
 
-/// Sends a GET with the field `condition`, and returns the answer.
+/// Sends a GET with this field.
 fn get_if(client: &mut Client, target: &str, condition: &str) -> Answer {
     client.send(format!("GET {target} HTTP/1.1\r\nHost: test\r\n{condition}\r\n\r\n"));
     client.answer()

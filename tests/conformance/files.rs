@@ -1,4 +1,4 @@
-//! Large files, sent to clients that read fast, slowly, or not to the end.
+//! Large files, byte for byte, to clients that read fast, slowly, or not to the end.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -13,7 +13,7 @@ const BIG: usize = 5 * 1024 * 1024 + 321;
 /// A length in bytes that does not fit 32 bits.
 const HUGE: u64 = 4 * 1024 * 1024 * 1024 + 12_345;
 
-/// A length in bytes that exceeds the kernel's buffers of both sides.
+/// A length in bytes that the kernel's buffers of both sides together never hold.
 const ENDLESS: u64 = 256 * 1024 * 1024;
 
 struct Site {
@@ -81,12 +81,12 @@ fn a_file_above_4_gib_is_sent_with_its_true_length(arch: &str) {
     let head = String::from_utf8(std::mem::take(&mut client.input)).expect("a head");
     assert!(head.contains(&format!("Content-Length: {HUGE}\r\n")), "{head}");
     client.send(request("GET", "/huge.bin"));
-    let body = start_of_body(&mut client, 100_000);
+    let body = first_of_body(&mut client, 100_000);
     assert!(body == site.big[..100_000], "other bytes");
 }
 
 /// The first `len` bytes of a body that is too long to be read to its end.
-fn start_of_body(client: &mut Client, len: usize) -> Vec<u8> {
+fn first_of_body(client: &mut Client, len: usize) -> Vec<u8> {
     loop {
         let head = client.input.windows(4).position(|four| four == b"\r\n\r\n");
         if let Some(body) = head.and_then(|end| client.input.get(end + 4..end + 4 + len)) {
@@ -107,7 +107,7 @@ fn ranges_have_the_right_bytes_in_a_big_file_and_across_4_gib(arch: &str) {
     let store = Store::embedded();
     let server = site.serve(arch, &store);
     let mut client = server.client();
-    // The bytes `from..to`.
+    // The bytes from `from` up to, and without, `to`.
     let mut part = |target: &str, from: u64, to: u64| {
         let range = format!("\r\nRange: bytes={from}-{}\r\n\r\n", to - 1);
         client.send(request("GET", target).trim_end().to_string() + &range);
@@ -141,7 +141,7 @@ fn a_client_that_hangs_up_in_the_middle_of_a_big_file_leaves_nothing_behind(arch
     for how in [Leave::Fin, Leave::Reset, Leave::Fin, Leave::Reset] {
         let mut client = Client::with_small_buffer(server.port);
         client.send(request("GET", "/endless.bin"));
-        assert!(start_of_body(&mut client, 50_000) == site.big[..50_000]);
+        assert!(first_of_body(&mut client, 50_000) == site.big[..50_000]);
         client.leave(how);
     }
     assert_eq!(server.client().get("/small.txt").status, 200);
@@ -155,7 +155,7 @@ fn a_file_that_is_truncated_while_it_is_sent_ends_the_connection(arch: &str) {
     let server = site.serve(arch, &store);
     let mut client = Client::with_small_buffer(server.port);
     client.send(request("GET", "/endless.bin"));
-    assert!(start_of_body(&mut client, 50_000) == site.big[..50_000]);
+    assert!(first_of_body(&mut client, 50_000) == site.big[..50_000]);
     let file = OpenOptions::new().write(true).open(site.root.join("endless.bin"));
     file.and_then(|file| file.set_len(60_000)).expect("a file that can be truncated");
     let mut len = 0;
@@ -193,7 +193,7 @@ fn a_file_removed_replaced_or_extended_while_it_is_sent_arrives_as_it_was(arch: 
         let server = site.serve(arch, &store);
         let mut client = Client::with_small_buffer(server.port);
         client.send(request("GET", "/big.bin"));
-        assert!(start_of_body(&mut client, 50_000) == site.big[..50_000]);
+        assert!(first_of_body(&mut client, 50_000) == site.big[..50_000]);
         change(&site.root);
         while client.input.len() < BIG {
             assert!(client.read_some(8 * 1024).expect("more of the file") > 0, "it ended");

@@ -1,5 +1,5 @@
-//! Symbolic links: without `--symlinks`, none is followed; with this option, only those that stay
-//! beneath the root.
+//! Symbolic links: without `--symlinks` none is followed, with it only those that stay beneath the
+//! root.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -47,15 +47,15 @@ fn site() -> TempDir {
     site
 }
 
-/// Starts a server, and waits until its banner says that it opens files in the given `way`.
+/// Starts a server, and waits until its banner says that it opens files in this way.
 fn start((arch, way): (&str, &str), store: &Store, words: &[&str]) -> Server {
     let server = Server::start(arch, &store.url(), words);
     wait_until(way, || server.errors().contains(way));
     server
 }
 
-/// Targets that can be served with `--symlinks`, and their content. All except the last are links.
-const SERVED: [(&str, &str); 8] = [
+/// Targets that can be served with `--symlinks`, and their content. All but the last are links.
+const STAY: [(&str, &str); 8] = [
     ("/to-file", "a"),
     ("/to-folder/a.txt", "a"),
     ("/docs/up-and-down", "a"),
@@ -67,7 +67,7 @@ const SERVED: [(&str, &str); 8] = [
 ];
 
 /// Targets that are never served: links that leave the root or lead nowhere, and dot-files.
-const NEVER_SERVED: [&str; 9] = [
+const LEAVE: [&str; 9] = [
     "/out",
     "/out-folder/secret.txt",
     "/out-and-about",
@@ -87,7 +87,7 @@ fn no_link_is_followed_without_the_option_symlinks(arch: &str, way: &str) {
     let server = start((arch, way), &store, &["--root", &root]);
     let mut client = server.client();
     assert_eq!(client.get("/docs/a.txt").body, b"a");
-    for target in SERVED.iter().map(|(target, _)| *target).take(7).chain(NEVER_SERVED) {
+    for target in STAY.iter().map(|(target, _)| *target).take(7).chain(LEAVE) {
         assert_eq!(client.get(target).status, 404, "{target}");
     }
     assert_eq!(client.get("/to-folder").status, 404, "a link to a folder");
@@ -99,11 +99,11 @@ fn only_links_that_stay_beneath_the_root_are_followed(arch: &str, way: &str) {
     let (store, root) = (Store::embedded(), site.join("root").display().to_string());
     let server = start((arch, way), &store, &["--root", &root, "--symlinks"]);
     let mut client = server.client();
-    for (target, text) in SERVED {
+    for (target, text) in STAY {
         let answer = client.get(target);
         assert_eq!((answer.status, &answer.body[..]), (200, text.as_bytes()), "{target}");
     }
-    for target in NEVER_SERVED {
+    for target in LEAVE {
         assert_eq!(client.get(target).status, 404, "{target}");
     }
     let moved = client.get("/to-folder");

@@ -48,7 +48,7 @@ fn json(client: &mut Client, target: &str) -> Answer {
     client.answer()
 }
 
-/// The references of a listing's entries, in the order of the listing.
+/// The references of a listing's entries, in its order.
 fn hrefs(answer: &Answer) -> Vec<String> {
     let text = String::from_utf8(answer.body.clone()).expect("UTF-8");
     let parts = text.split("\"href\":\"./").skip(1);
@@ -61,7 +61,7 @@ fn a_listing_leads_to_files_of_any_name(arch: &str) {
     for (index, name) in NAMES.iter().enumerate() {
         fs::write(path(&root, name), format!("file {index}\n")).expect("a file of any name");
     }
-    // This file is not listed, because a target with an encoded line end is refused.
+    // This file is not listed, as a target with an encoded line end is refused.
     root.write("line\nend", "");
     let mut sorted = NAMES;
     sorted.sort_unstable();
@@ -101,13 +101,13 @@ fn only_entries_that_can_be_served_are_listed_folders_first(arch: &str) {
     symlink("a.txt", root.join("link")).expect("a link");
     let denied = Permissions::from_mode(0o000);
     fs::set_permissions(root.join("unreadable"), denied).expect("a file of ours");
-    // Root can read this file, so a server that root runs lists it.
-    let can_read = fs::read(root.join("unreadable")).is_ok();
+    // Root can read this file, so a server of root lists it.
+    let reads_all = fs::read(root.join("unreadable")).is_ok();
     let store = Store::embedded();
     let server = serve(arch, &store, &root, &[]);
     let mut client = server.client();
     let mut expected = vec!["Zoo/", "locked/", "zoo/", "B", "a.txt", "b", "unreadable"];
-    expected.truncate(if can_read { 7 } else { 6 });
+    expected.truncate(if reads_all { 7 } else { 6 });
     assert_eq!(hrefs(&json(&mut client, "/")), expected);
     assert_eq!(hrefs(&json(&mut client, "/zoo/")), ["x"]);
     let text = String::from_utf8(json(&mut client, "/").body).expect("UTF-8");
@@ -158,8 +158,8 @@ fn a_hundred_thousand_files_are_each_listed_once_on_pages_that_link_the_next() {
     let root = TempDir::new();
     let name = |index| format!("{index:06}.txt");
     fs::create_dir(root.join(".files")).expect("a folder");
-    // Creating a hard link takes a fifth of the time of creating a file. Two files are needed: on
-    // ext4, a file can have at most 65,000 links.
+    // Hard links take a fifth of the time of files. Two files are needed, as one can have at most
+    // 65,000 links on ext4.
     for kind in ["even", "odd"] {
         root.write(&format!(".files/{kind}"), kind);
     }
@@ -181,12 +181,12 @@ fn a_hundred_thousand_files_are_each_listed_once_on_pages_that_link_the_next() {
             let text = String::from_utf8_lossy(&answer.body).into_owned();
             let is_last = page == FILES / PAGE - 1;
             let next = format!("./?page={}", page + 2);
-            let (value, link) = match is_last {
+            let (said, link) = match is_last {
                 true => ("null".to_string(), None),
                 false => (format!("\"{next}\""), Some(format!("<{next}>; rel=\"next\""))),
             };
-            let expected = format!("\"next\":{value},\"is_complete\":false,\"is_truncated\":false");
-            assert!(text.contains(&expected), "{}", &text[..200]);
+            let said = format!("\"next\":{said},\"is_complete\":false,\"is_truncated\":false");
+            assert!(text.contains(&said), "{}", &text[..200]);
             assert_eq!(answer.field("Link"), Ok(link.as_ref().map(|link| link.as_bytes())));
             target = format!("/{}", next.trim_start_matches("./"));
         }
@@ -258,7 +258,7 @@ fn every_listed_entry_can_be_opened(arch: &str, _: &str) {
         root.write(file, "");
     }
     let set = |name: &str, mode| {
-        fs::set_permissions(root.join(name), Permissions::from_mode(mode)).expect("a file of ours");
+        fs::set_permissions(root.join(name), Permissions::from_mode(mode)).expect("ours");
     };
     for (name, mode) in folders {
         set(name, mode);

@@ -5,12 +5,12 @@ mod support;
 
 mod caching;
 mod changes;
-mod encoded_files;
 mod files;
 mod links;
 mod listings;
 mod scripts;
 mod types;
+mod versions;
 
 fn main() -> std::process::ExitCode {
     support::cases::run(scripts::trials()).exit_code()

@@ -13,7 +13,7 @@ fn cases() -> Vec<Case> {
     script::load(&package().join("tests/scripts"))
 }
 
-/// Runs a case, and returns the bytes that were received in each round.
+/// Runs a case: the bytes that were received in each round.
 fn run(client: &mut Client, case: &Case) -> Result<Vec<Vec<u8>>, String> {
     let mut received = Vec::new();
     for (index, round) in case.rounds.iter().enumerate() {
@@ -21,8 +21,8 @@ fn run(client: &mut Client, case: &Case) -> Result<Vec<Vec<u8>>, String> {
         if round.then_shut {
             client.stop_sending();
         }
-        let reads_to_end = index + 1 == case.rounds.len() && case.end == End::Close;
-        while reads_to_end || round.read(&client.input)?.is_none() {
+        let to_the_end = index + 1 == case.rounds.len() && case.end == End::Close;
+        while to_the_end || round.read(&client.input)?.is_none() {
             match client.read_some(64 * 1024) {
                 Ok(0) => break,
                 Ok(_) => {}
@@ -34,7 +34,7 @@ fn run(client: &mut Client, case: &Case) -> Result<Vec<Vec<u8>>, String> {
     Ok(received)
 }
 
-/// Runs and judges a case on a connection of its own, and returns the bytes received in each round.
+/// Runs and judges a case on a connection of its own: the bytes that were received in each round.
 fn run_and_judge(server: &Server, case: &Case) -> Result<Vec<Vec<u8>>, String> {
     let judged = run(&mut server.client(), case).and_then(|received| {
         received.iter().enumerate().try_for_each(|(index, bytes)| case.judge(index, bytes))?;
@@ -43,8 +43,8 @@ fn run_and_judge(server: &Server, case: &Case) -> Result<Vec<Vec<u8>>, String> {
     judged.map_err(|why| format!("{} ({}): {why}", case.place, case.name))
 }
 
-/// A server that many cases use at the same time: started for the first case, and stopped after the
-/// last.
+/// A server that cases share, and that many use at the same time. It is started for the first case
+/// and stopped after the last.
 struct SharedServer {
     arch: &'static str,
     kind: Kind,
@@ -109,9 +109,9 @@ fn comparable(bytes: &[u8]) -> Vec<u8> {
         .collect()
 }
 
-/// The bytes that the first server sent for each case. All other servers have to send these too:
-/// each has an empty store and gets the same requests in the same order, so even visitors' numbers
-/// are equal.
+/// The bytes that the first server sent for each case. All others have to send the same: each has
+/// an empty store and gets the same requests in the same order, so even visitors' numbers are
+/// equal.
 static TRANSCRIPT: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
 
 test!(Pair, all_architectures_send_the_same_bytes);
@@ -119,8 +119,8 @@ fn all_architectures_send_the_same_bytes(arch: &str, kind: Kind) {
     let store = Store::new(kind);
     let server = Server::start(arch, &store.url(), &[]);
     let cases = cases();
-    let run = |case| run_and_judge(&server, case).map(|received| comparable(&received.concat()));
-    let sent: Result<Vec<_>, _> = cases.iter().map(run).collect();
+    let sent = |case| run_and_judge(&server, case).map(|received| comparable(&received.concat()));
+    let sent: Result<Vec<_>, _> = cases.iter().map(sent).collect();
     let sent = sent.unwrap_or_else(|why| panic!("{why}"));
     let expected = TRANSCRIPT.get_or_init(|| sent.clone());
     for ((case, sent), expected) in cases.iter().zip(&sent).zip(expected) {
@@ -140,8 +140,8 @@ fn all_scripts_pass_with_all_ablations(arch: &str) {
     let ablations = ["--read-bytes", "1", "--sends", "many", "--store-connection", "per-request"];
     let store = Store::embedded();
     let server = Server::start(arch, &store.url(), &ablations);
-    // In cases that are left out, further bytes follow a request with `Connection: close`. A server
-    // that reads single bytes closes before it has read all of them, so the client gets a reset.
+    // In these cases, a client sends further bytes after a request with `Connection: close`. A
+    // server that reads single bytes closes before it has read them, so the client gets a reset.
     let is_run = |case: &&Case| !case.name.starts_with("nothing is answered after");
     let cases = cases();
     let failed = cases.iter().filter(is_run).filter_map(|case| run_and_judge(&server, case).err());

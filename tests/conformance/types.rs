@@ -47,7 +47,7 @@ test!(Architecture, compressed_svg_is_sent_with_its_content_encoding);
 fn compressed_svg_is_sent_with_its_content_encoding(arch: &str) {
     let root = TempDir::new();
     root.write("a.svgz", "compressed");
-    // This encoded version is never served, because the file itself is already compressed.
+    // This encoded version is never served, as the file itself is already compressed.
     root.write("a.svgz.gz", "compressed twice");
     let (store, root) = (Store::embedded(), root.path().display().to_string());
     let server = Server::start(arch, &store.url(), &["--root", &root]);

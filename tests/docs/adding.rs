@@ -7,8 +7,8 @@ use std::process::Command;
 
 use crate::support::{TempDir, package};
 
-/// The blocks of code of a document: the path that a line `` `PATH`: `` above the block names, the
-/// language, and the code.
+/// The blocks of code of a document: the path that a line `` `PATH`: `` above names, the language,
+/// and the code.
 fn blocks(document: &str) -> Vec<(Option<&str>, &str, String)> {
     let (mut found, mut path) = (Vec::new(), None);
     let mut lines = document.lines();
@@ -23,7 +23,7 @@ fn blocks(document: &str) -> Vec<(Option<&str>, &str, String)> {
     found
 }
 
-/// Copies the folders that the example changes, and links the other sources of the program.
+/// Copies the folders that the example changes, and links all else that the program is built from.
 fn copy_workspace(to: &Path) {
     let (package, changed) = (package(), ["crates/sys/src", "src"]);
     fs::create_dir_all(to.join("crates/sys")).expect("a folder");
@@ -57,8 +57,8 @@ fn the_architecture_that_is_added_as_an_example_compiles() {
     let folder = TempDir::new();
     copy_workspace(folder.path());
     let mut rows = 0;
-    for (path, language, code) in blocks(&document) {
-        match (path, language) {
+    for (path, kind, code) in blocks(&document) {
+        match (path, kind) {
             (Some(path), "rust") => fs::write(folder.join(path), code).expect("a file"),
             (None, "rust,row") => {
                 insert(&folder.join("src/arch.rs"), "    Arch {\n        name:", &code);
@@ -71,7 +71,7 @@ fn the_architecture_that_is_added_as_an_example_compiles() {
     insert(&folder.join("src/arch.rs"), "mod threaded;", "mod select;\n");
     insert(&folder.join("crates/sys/src/lib.rs"), "pub mod session;", "pub mod select;\n");
     let program = std::env::current_exe().expect("this program");
-    // This folder already has the compiled dependencies.
+    // The dependencies are already compiled there.
     let target = program.ancestors().nth(3).expect("the target folder");
     let mut cargo = Command::new(env!("CARGO"));
     cargo

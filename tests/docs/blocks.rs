@@ -6,31 +6,31 @@ use crate::support::package;
 
 /// A block of code: between fences, or indented by four columns.
 pub(crate) struct Block {
-    /// The document and the number of the block's first line, such as `README.md:12`.
+    /// The document and the number of the block's first line, as `README.md:12`.
     pub(crate) place: String,
-    /// The language that the fence names; empty for an indented block.
+    /// The language that its fence names; empty for an indented block.
     pub(crate) language: String,
     pub(crate) lines: Vec<String>,
 }
 
-/// The language of blocks that show commands and their output. All these commands are run.
+/// The language of blocks that show commands and their output. All of them are run.
 pub(crate) const CONSOLE: &str = "console";
 
 /// A command and its output, as a document shows them.
 #[derive(Clone)]
-pub(crate) struct ShownCommand {
+pub(crate) struct Shown {
     pub(crate) command: String,
     pub(crate) output: Vec<String>,
 }
 
 impl Block {
     /// The commands of a block whose language is [`CONSOLE`].
-    pub(crate) fn commands(&self) -> Vec<ShownCommand> {
-        let mut shown: Vec<ShownCommand> = Vec::new();
+    pub(crate) fn commands(&self) -> Vec<Shown> {
+        let mut shown: Vec<Shown> = Vec::new();
         for line in &self.lines {
             match (line.strip_prefix("$ "), shown.last_mut()) {
                 (Some(command), _) => {
-                    shown.push(ShownCommand { command: command.into(), output: Vec::new() });
+                    shown.push(Shown { command: command.into(), output: Vec::new() });
                 }
                 (None, Some(last)) => last.output.push(line.clone()),
                 (None, None) => panic!("{}: output before any command", self.place),
@@ -56,7 +56,7 @@ pub(crate) fn blocks(document: &str) -> Vec<Block> {
     let text = fs::read_to_string(package().join(document))
         .unwrap_or_else(|error| panic!("{document}: {error}"));
     let mut found: Vec<Block> = Vec::new();
-    let mut is_fenced = false;
+    let mut fenced = false;
     let mut above_is_blank = true;
     for (number, line) in (1..).zip(text.lines()) {
         let begin = |language: &str| Block {
@@ -65,11 +65,11 @@ pub(crate) fn blocks(document: &str) -> Vec<Block> {
             lines: Vec::new(),
         };
         if let Some(language) = line.strip_prefix("```") {
-            is_fenced = !is_fenced;
-            if is_fenced {
+            fenced = !fenced;
+            if fenced {
                 found.push(begin(language));
             }
-        } else if is_fenced {
+        } else if fenced {
             found.last_mut().expect("a fence above").lines.push(line.to_owned());
         } else if let Some(code) = line.strip_prefix("    ") {
             if above_is_blank {
@@ -79,6 +79,6 @@ pub(crate) fn blocks(document: &str) -> Vec<Block> {
         }
         above_is_blank = line.trim().is_empty();
     }
-    assert!(!is_fenced, "{document}: a fence without an end");
+    assert!(!fenced, "{document}: a fence without an end");
     found
 }

@@ -23,7 +23,7 @@ fn configuration(folder: &str, location: &str) -> String {
     )
 }
 
-/// Runs curl with these arguments through nginx, and returns the answer with its head.
+/// Runs curl with these arguments through nginx: the answer, with its head.
 fn ask(folder: &TempDir, words: &[&str]) -> String {
     let socket = folder.join("nginx.sock").display().to_string();
     let mut curl = Command::new("curl");
@@ -45,8 +45,8 @@ fn nginx_as_the_document_configures_it_passes_on_what_browsers_send() {
         fs::write(folder.join("nginx.conf"), configuration(&path, &location)).expect("a file");
         let mut nginx = Command::new("nginx");
         nginx.args(["-e", "stderr", "-p", &path, "-c", "nginx.conf"]).stdin(Stdio::null());
-        let log = fs::File::create(folder.join("log")).expect("a file for output");
-        let mut nginx = nginx.stderr(log).spawn().expect("nginx (`apt-get install nginx-light`)");
+        let said = fs::File::create(folder.join("said")).expect("a file for output");
+        let mut nginx = nginx.stderr(said).spawn().expect("nginx (`apt-get install nginx-light`)");
         let socket = folder.join("nginx.sock");
         wait_until("nginx", || UnixStream::connect(&socket).is_ok());
 

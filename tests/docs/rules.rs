@@ -11,28 +11,28 @@ pub(crate) const HOME: &str = "/home/ann";
 /// A line that stands for any number of lines.
 const ELLIPSIS: &str = "...";
 
-/// Replaces a word, except next to a letter or digit, or after a full stop.
+/// Replaces a word where it does not stand beside a letter or digit, or behind a point.
 pub(crate) fn replace_word(text: &str, word: &str, by: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find(word) {
         let (before, after) = (&rest[..at], &rest[at + word.len()..]);
-        let is_within_word = before.ends_with(|c: char| c.is_alphanumeric() || c == '.')
+        let adjoins = before.ends_with(|c: char| c.is_alphanumeric() || c == '.')
             || after.starts_with(char::is_alphanumeric);
         out += before;
-        out += if is_within_word { word } else { by };
+        out += if adjoins { word } else { by };
         rest = after;
     }
     out + rest
 }
 
 /// The parts of a command's output that are the same in each run. Numbers, their units, and the
-/// widths of columns vary; a 0, such as the number of failures, does not.
+/// widths of columns vary; a number 0, such as that of failures, does not.
 pub(crate) fn invariant(command: &str, output: &[String]) -> Vec<String> {
     let lines = output.iter().map(|line| line.trim_end());
     match command.split_whitespace().take(2).collect::<Vec<_>>()[..] {
         ["zerohttpd", "load"] => invariant_of_load(lines),
-        ["zerohttpd", "bench"] => lines.map(invariant_of_bench).collect(),
+        ["zerohttpd", "bench"] => lines.map(without_cells).collect(),
         ["zerohttpd", ..] => {
             let lines = lines.filter(|line| !line.is_empty() && !is_only_for_root(line));
             lines.map(invariant_of_server).collect()
@@ -41,8 +41,8 @@ pub(crate) fn invariant(command: &str, output: &[String]) -> Vec<String> {
     }
 }
 
-/// The words of the output of `zerohttpd load`: line breaks depend on the terminal. The last
-/// paragraph is the verdict, which depends on the machine.
+/// The words of a load's output, as line breaks depend on the terminal. The last paragraph is the
+/// verdict, which depends on the machine.
 fn invariant_of_load<'l>(lines: impl Iterator<Item = &'l str>) -> Vec<String> {
     let lines: Vec<_> = lines.collect();
     let is_cut = lines.last() == Some(&ELLIPSIS);
@@ -53,21 +53,22 @@ fn invariant_of_load<'l>(lines: impl Iterator<Item = &'l str>) -> Vec<String> {
     words.chain(verdict.map(|_| "(a verdict)".to_owned())).collect()
 }
 
-/// A line of the bench's output, with a placeholder for a row of numbers or for the words below the
-/// row that say what limited each server.
-fn invariant_of_bench(line: &str) -> String {
+/// A line of the bench's table without its content: a row of numbers, or the words below it that
+/// say what limited each server.
+fn without_cells(line: &str) -> String {
     let plain = without_numbers(&line.replace(['=', '~'], ""));
     let mut words = plain.split(' ').peekable();
     let is_row = words.peek() == Some(&"#") && words.all(|word| matches!(word, "#" | "-" | "–"));
-    let is_limits = line.starts_with("   ") && !line.contains(|c: char| c.is_ascii_digit());
-    match (is_row, is_limits) {
+    let is_words = line.starts_with("   ") && !line.contains(|c: char| c.is_ascii_digit());
+    match (is_row, is_words) {
         (true, _) => "(a row)".into(),
         (_, true) => "(what limited it)".into(),
         _ => plain,
     }
 }
 
-/// A line of a server's output. In the access log, the date and the length of the answer vary.
+/// A line of a server's output. Of a line of the access log, the date and the length of the answer
+/// vary.
 fn invariant_of_server(line: &str) -> String {
     let logged = line.split_once(" - - [").and_then(|(client, rest)| {
         let (_date, rest) = rest.split_once("] ")?;
@@ -88,7 +89,7 @@ fn invariant_of_curl(line: &str) -> String {
 }
 
 /// The line with `#` in place of each number, and `#u` in place of a number and its unit of time or
-/// size. A lone `0` stays.
+/// size. A word `0` stays.
 fn without_numbers(line: &str) -> String {
     const UNITS: [&str; 9] = ["ns", "µs", "ms", "s", "min", "B", "KiB", "MiB", "GiB"];
     let mut out = Vec::new();

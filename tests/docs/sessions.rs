@@ -1,5 +1,6 @@
-//! Runs the console blocks of each document in order, a server in one terminal and other commands
-//! in a second one, and compares their output with the document by the rules in `rules.rs`.
+//! Runs the console blocks of each document from the first to the last, a server in one terminal
+//! and other commands in a second one, and compares their output with the document by the rules in
+//! `rules.rs`.
 
 use std::fs;
 use std::path::Path;
@@ -7,14 +8,14 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::Signal;
 
-use crate::blocks::{Block, CONSOLE, ShownCommand, blocks, documents};
+use crate::blocks::{Block, CONSOLE, Shown, blocks, documents};
 use crate::rules::{ADMIN_PORT, HOME, PORT, agree, invariant, replace_word};
 use crate::support::process::Process;
 use crate::support::server::{PROGRAM, read};
 use crate::support::{TempDir, architectures, for_each, package, wait_for};
 
-/// The line of a server's block at which the reader types Ctrl-C. If a block has this line, the
-/// whole output of the server is compared; if not, only the output at the start.
+/// Stands in a server's block where the reader types Ctrl-C. In a block with it, all that the
+/// server prints is compared; without it, only the output at the start.
 const CTRL_C: &str = "^C";
 
 /// The last line of what a server prints at its start.
@@ -22,9 +23,9 @@ const STARTED: &str = "Ctrl-C stops it";
 
 #[test]
 fn every_console_prints_what_its_document_shows() {
-    let has_console =
+    let with_consoles =
         |document: &String| blocks(document).iter().any(|block| block.language == CONSOLE);
-    let documents: Vec<_> = documents().into_iter().filter(has_console).collect();
+    let documents: Vec<_> = documents().into_iter().filter(with_consoles).collect();
     assert!(documents.iter().any(|document| document == "README.md"), "{documents:?}");
     for_each(&documents, Clone::clone, |document| {
         let mut session = Session::new();
@@ -48,7 +49,7 @@ struct Session {
 struct Serving {
     child: Child,
     place: String,
-    shown: ShownCommand,
+    shown: Shown,
 }
 
 impl Session {
@@ -73,19 +74,19 @@ impl Session {
     }
 
     /// Starts a server in the first terminal, in place of an earlier one.
-    fn start_server(&mut self, block: &Block, shown: &ShownCommand) {
+    fn start_server(&mut self, block: &Block, shown: &Shown) {
         self.stop();
-        // The kernel chooses the ports, and the banner shows them.
+        // The kernel chooses the ports, and the banner tells them.
         (self.port, self.admin_port) = (Some("0".into()), Some("0".into()));
         let mut command = self.shell(&format!("exec {}", shown.command));
-        let output = fs::File::create(self.folder.join("server")).expect("a file for output");
-        command.stdout(output.try_clone().expect("the same file")).stderr(output);
+        let said = fs::File::create(self.folder.join("server")).expect("a file for output");
+        command.stdout(said.try_clone().expect("the same file")).stderr(said);
         let child = command.spawn().expect("a shell");
         let (place, shown) = (block.place.clone(), shown.clone());
         self.serving = Some(Serving { child, place, shown });
         let started = wait_for("a server that has started", || {
-            let output = read(&self.folder.join("server"));
-            let (started, _) = output.split_once(STARTED)?;
+            let said = read(&self.folder.join("server"));
+            let (started, _) = said.split_once(STARTED)?;
             Some(format!("{started}{STARTED}"))
         });
         let port_after = |mark: &str, end: &str| {
@@ -106,15 +107,15 @@ impl Session {
         serving.shown.output.iter().any(|line| line == CTRL_C)
     }
 
-    /// Compares what a server printed with what the document shows.
+    /// Compares what a server printed with what is shown of it.
     fn compare(&self, printed: Vec<String>) {
         let Serving { place, shown, .. } = self.serving.as_ref().expect("a server");
         let lines = shown.output.iter().filter(|line| *line != CTRL_C).cloned().collect();
-        let shown = ShownCommand { command: shown.command.clone(), output: lines };
+        let shown = Shown { command: shown.command.clone(), output: lines };
         assert_agree(place, &shown, printed);
     }
 
-    /// Types Ctrl-C in the first terminal if a server runs there.
+    /// Types Ctrl-C in the first terminal.
     fn stop(&mut self) {
         let Some(serving) = &mut self.serving else { return };
         Process(serving.child.id()).signal(Signal::INT);
@@ -127,14 +128,14 @@ impl Session {
     }
 
     /// Runs commands in the second terminal.
-    fn run_to_the_end(&self, block: &Block, commands: &[ShownCommand]) {
+    fn run_to_the_end(&self, block: &Block, commands: &[Shown]) {
         const MARK: &str = "--end of a command--";
         let lines: String =
             commands.iter().map(|shown| format!("{}\necho {MARK:?}\n", shown.command)).collect();
         let output = self.shell(&format!("exec 2>&1\n{lines}")).output().expect("a shell");
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let end = format!("{MARK}\n");
-        let mut printed = text.split(&end);
+        let mut printed = said.split(&end);
         for shown in commands {
             assert_agree(&block.place, shown, self.printed(printed.next().unwrap_or_default()));
         }
@@ -182,7 +183,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // If the test failed, the supervisor still runs. Its children end when it is killed.
+        // If the test failed, the server is still there. A supervisor's children end with it.
         if let Some(serving) = &mut self.serving {
             let _ = serving.child.kill();
             let _ = serving.child.wait();
@@ -198,12 +199,12 @@ fn link(target: &Path, name: &Path) {
 /// Whether a command starts a server, which runs until Ctrl-C.
 fn starts_server(command: &str) -> bool {
     let mut words = command.split_whitespace();
-    let is_architecture = |word: &str| architectures().iter().any(|name| name == word);
-    words.next() == Some("zerohttpd") && words.next().is_none_or(is_architecture)
+    let names = |word: &str| architectures().iter().any(|name| name == word);
+    words.next() == Some("zerohttpd") && words.next().is_none_or(names)
 }
 
 #[track_caller]
-fn assert_agree(place: &str, shown: &ShownCommand, printed: Vec<String>) {
+fn assert_agree(place: &str, shown: &Shown, printed: Vec<String>) {
     let [expected, actual] = [&shown.output, &printed].map(|output| {
         let mut lines = invariant(&shown.command, output);
         while lines.last().is_some_and(String::is_empty) {

@@ -36,7 +36,7 @@ fn assert_refused(answer: &Answer, behaviour: Behaviour) {
     assert!(answer.field("Retry-After").expect("at most one").is_some(), "{behaviour:?}");
 }
 
-/// Makes the store answer well, and waits until the guestbook works. Counts the visits in `visits`.
+/// Has the store answer well, and waits until the guestbook works; counts its visits.
 fn await_recovery(server: &Server, fake: &FakeStore, visits: &mut u64) {
     fake.behave(Behaviour::Good);
     wait_until("a guestbook that works again", || {
@@ -72,7 +72,7 @@ fn no_query_is_sent_on_a_connection_whose_greeting_was_answered_wrongly(arch: &s
     let server = Server::start(arch, &fake.url(), &[]);
     let mut visits = 0;
     for (number, &behaviour) in ANSWERS.iter().enumerate() {
-        // This one is a right answer to the greeting.
+        // This is a right answer to the greeting.
         if matches!(behaviour, Behaviour::Sends("+OK\r\n")) {
             continue;
         }
@@ -82,7 +82,7 @@ fn no_query_is_sent_on_a_connection_whose_greeting_was_answered_wrongly(arch: &s
         assert_refused(&client.sign("fake", &format!("r{number}")), behaviour);
         assert_refused(&client.sign("fake", &format!("r{number}")), behaviour);
         assert_eq!(client.get("/hello.txt").body, b"hello\n");
-        // An earlier connection, whose greeting was answered well, can still be used for a query.
+        // A connection of before, whose greeting was answered well, can be used for a query.
         let asked = fake.times_asked_to_keep(&format!("r{number} - fake"));
         assert!(asked <= 2, "the store was asked {asked} times; {behaviour:?}");
     }

@@ -2,7 +2,7 @@
 //! died, and servers have to notice that their connections lead to the old master.
 //!
 //! Redis acknowledges a write before it is replicated. So that Redis itself loses nothing, writes
-//! are paused (`CLIENT PAUSE WRITE`, as by `FAILOVER`) until the replica has all of them.
+//! are paused (`CLIENT PAUSE WRITE`) until the replica has all; `FAILOVER` does the same.
 
 use std::fs::File;
 use std::process::{Child, Command, Stdio};
@@ -39,20 +39,20 @@ fn await_replica(replica: &Redis) {
 /// Pauses all writes, and waits until the replica has all earlier ones.
 fn pause_writes(master: &Redis, replica: &Redis) {
     assert_eq!(cli(master, &["client", "pause", "60000", "write"]), "OK");
-    wait_until("a replica that has all writes", || {
+    wait_until("a replica that has all", || {
         let offset = replication_info(master, "master_repl_offset:");
         offset.is_some() && offset == replication_info(replica, "slave_repl_offset:")
     });
 }
 
-/// Waits until a further remark is acknowledged, and returns the seconds from `since` until then.
+/// Waits until a further remark is acknowledged: the seconds since `since`.
 fn await_service(load: &Load, since: Instant) -> f64 {
     let count = load.acknowledged();
     wait_until("a remark that is acknowledged", || load.acknowledged() > count);
     since.elapsed().as_secs_f64()
 }
 
-/// Makes `second` take over from `first` under load, then kills it and makes `first` take over.
+/// Has `second` take over from `first` under load, then kills `second` and has `first` take over.
 /// `switch_to` makes the proxy use a Redis, unless the proxy finds the master by itself.
 fn fail_over(
     arch: &str,
@@ -63,14 +63,14 @@ fn fail_over(
     let to_second = forward_to(&second.socket());
     let server = Server::start(arch, url, &["--admin", "127.0.0.1:0"]);
     let load = under_load(server.port, false, |load| {
-        // A planned failover: the old master becomes the replica, and its connections stay open.
+        // As planned: the old master becomes the replica, and its connections stay open.
         pause_writes(&first, &second);
         assert_eq!(cli(&second, &["replicaof", "no", "one"]), "OK");
         replicate(&first, to_second);
         switch_to(&second);
         let since = Instant::now();
         assert_eq!(cli(&first, &["client", "unpause"]), "OK");
-        let planned_s = await_service(load, since);
+        let planned = await_service(load, since);
         await_replica(&first);
         load.await_progress();
         wait_until("a store that is up", || health(&server) == "ok\nstore up\n");
@@ -79,19 +79,19 @@ fn fail_over(
         second.kill();
         assert_eq!(cli(&first, &["replicaof", "no", "one"]), "OK");
         switch_to(&first);
-        let unplanned_s = await_service(load, Instant::now());
+        let died = await_service(load, Instant::now());
         load.await_progress();
         let refused = load.refused.load(Relaxed);
         println!(
-            "{arch}: service again after {planned_s:.3} s as planned, {unplanned_s:.3} s after a \
-             death; {refused} answers 503"
+            "{arch}: service again after {planned:.3} s as planned, {died:.3} s after a death; \
+             {refused} answers 503"
         );
     });
     let listed = cli(&first, &["lrange", "guestbook_remarks", "0", "-1"]);
     load.check(&listed.lines().map(str::to_string).collect::<Vec<_>>());
     wait_until("a store that is up", || health(&server) == "ok\nstore up\n");
-    let errors = server.errors();
-    assert!(errors.contains("READONLY"), "{errors}");
+    let said = server.errors();
+    assert!(said.contains("READONLY"), "{said}");
 }
 
 /// A master and its replica.

@@ -1,4 +1,4 @@
-//! A store that speaks RESP, and misbehaves as a test demands.
+//! A store that speaks RESP, and misbehaves as a test asks for.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
@@ -38,9 +38,9 @@ pub(crate) struct FakeStore {
 
 struct State {
     behaviour: Behaviour,
-    /// Replaces `behaviour` for the clients that were connected when this was set.
-    for_connected_clients: Option<Behaviour>,
-    /// How many times `for_connected_clients` was set.
+    /// The behaviour to clients that were connected when it was set. Other clients get `behaviour`.
+    to_connected_clients: Option<Behaviour>,
+    /// How many times `to_connected_clients` was set.
     epoch: u64,
     /// Whether the greeting (PING) is answered well, whatever the behaviour.
     greets_well: bool,
@@ -57,7 +57,7 @@ impl FakeStore {
         let (behaviour, greets_well) = (Behaviour::Good, true);
         let state = State {
             behaviour,
-            for_connected_clients: None,
+            to_connected_clients: None,
             epoch: 0,
             greets_well,
             visitors: 0,
@@ -82,21 +82,21 @@ impl FakeStore {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sets the behaviour for all clients; the greeting is answered well.
+    /// Sets the behaviour to all clients; the greeting is answered well.
     pub(crate) fn behave(&self, behaviour: Behaviour) {
         let mut state = self.state();
-        (state.behaviour, state.greets_well, state.for_connected_clients) = (behaviour, true, None);
+        (state.behaviour, state.greets_well, state.to_connected_clients) = (behaviour, true, None);
     }
 
-    /// Sets the behaviour for clients that are connected now. Later clients are answered well, as
-    /// after a failover behind a proxy.
-    pub(crate) fn behave_for_connected_clients(&self, behaviour: Behaviour) {
+    /// Sets the behaviour to clients that are connected now; later ones are answered well, as after
+    /// a failover behind a proxy.
+    pub(crate) fn behave_to_connected_clients(&self, behaviour: Behaviour) {
         let mut state = self.state();
-        (state.behaviour, state.for_connected_clients) = (Behaviour::Good, Some(behaviour));
+        (state.behaviour, state.to_connected_clients) = (Behaviour::Good, Some(behaviour));
         state.epoch += 1;
     }
 
-    /// Sets the behaviour for all clients, from their greeting on.
+    /// Sets the behaviour to all clients, which also get it in answer to their greeting.
     pub(crate) fn behave_from_the_greeting(&self, behaviour: Behaviour) {
         (self.state().behaviour, self.state().greets_well) = (behaviour, false);
     }
@@ -115,7 +115,7 @@ impl FakeStore {
 /// Serves one client.
 fn serve(mut client: UnixStream, state: &Mutex<State>) {
     client.set_read_timeout(Some(TICK)).expect("a socket");
-    let (mut input, mut slow_bytes) = (Vec::new(), Vec::new().into_iter());
+    let (mut input, mut slowly) = (Vec::new(), Vec::new().into_iter());
     let epoch = state.lock().unwrap_or_else(PoisonError::into_inner).epoch;
     loop {
         let mut scratch = [0; 4096];
@@ -124,7 +124,7 @@ fn serve(mut client: UnixStream, state: &Mutex<State>) {
             Ok(count) => input.extend(&scratch[..count]),
             // At each tick, one byte of a slow answer is sent.
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                if slow_bytes.next().is_some_and(|byte| client.write_all(&[byte]).is_err()) {
+                if slowly.next().is_some_and(|byte| client.write_all(&[byte]).is_err()) {
                     return;
                 }
             }
@@ -135,14 +135,14 @@ fn serve(mut client: UnixStream, state: &Mutex<State>) {
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
             let good = state.execute(&words);
             let greets_well = state.greets_well && words[0] == "PING";
-            let behaviour = match state.for_connected_clients {
+            let behaviour = match state.to_connected_clients {
                 Some(behaviour) if epoch < state.epoch => behaviour,
                 _ if greets_well => Behaviour::Good,
                 _ => state.behaviour,
             };
             drop(state);
             let (at_once, later, then) = behaviour.reply(good);
-            slow_bytes = slow_bytes.chain(later.into_bytes()).collect::<Vec<_>>().into_iter();
+            slowly = slowly.chain(later.into_bytes()).collect::<Vec<_>>().into_iter();
             if client.write_all(at_once.as_bytes()).is_err() {
                 return;
             }
@@ -163,8 +163,8 @@ enum AfterReply {
 }
 
 impl Behaviour {
-    /// What the store sends in place of a good reply, first at once and then a byte at a time, and
-    /// what it does with the connection afterwards.
+    /// What is sent in place of a good reply: the bytes that are sent at once, and those that are
+    /// sent slowly.
     fn reply(self, good: String) -> (String, String, AfterReply) {
         let none = String::new();
         match self {
@@ -205,8 +205,8 @@ impl State {
     }
 }
 
-/// The words of the command at the start of `input`, an array of bulk strings, and the length of
-/// the command in bytes; `None` while it is incomplete.
+/// The words of the command at the start of `input`, an array of bulk strings, and its length in
+/// bytes; none while it is incomplete.
 fn command(input: &[u8]) -> Option<(Vec<String>, usize)> {
     let (count, mut at) = length(input, 0, b'*')?;
     let mut words = Vec::new();

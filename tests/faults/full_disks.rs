@@ -20,10 +20,10 @@ fn a_log_on_a_full_disk_blocks_nothing_and_counts_lost_lines(arch: &str) {
     drop(client);
     server.supervisor().signal(Signal::INT);
     server.wait();
-    let errors = server.errors();
-    assert!(errors.contains("200 lines lost"), "{errors}");
+    let said = server.errors();
+    assert!(said.contains("200 lines lost"), "{said}");
     // There are a few lines at the start and at the end, and not one for each lost line.
-    assert!(errors.lines().count() < 20, "{errors}");
+    assert!(said.lines().count() < 20, "{said}");
 }
 
 /// Calls by which a database grows, and the errors with which they fail.
@@ -45,7 +45,7 @@ fn a_store_on_a_full_disk_refuses_remarks_and_recovers() {
             let store = Store::embedded();
             let server = Server::start("epoll", &store.url(), &[]);
             assert_eq!(server.client().sign("Ada", "before").status, 303);
-            let lines_before = server.errors().lines().count();
+            let said = server.errors().lines().count();
             let injection = Injection::into(&[server.store()], calls, errno, "");
             for _ in 0..10 {
                 let answer = server.client().sign("Ada", "lost");
@@ -56,14 +56,14 @@ fn a_store_on_a_full_disk_refuses_remarks_and_recovers() {
             assert!(injection.count() > 0, "{:#?}", injection.calls());
             drop(injection);
             let errors = server.errors();
-            assert!((1..6).contains(&(errors.lines().count() - lines_before)), "{errors}");
+            assert!((1..6).contains(&(errors.lines().count() - said)), "{errors}");
             wait_until("a store that works again", || {
                 server.client().sign("Ada", "after").status == 303
             });
             assert!(server.client().visit() > 0);
             let mut remarks = store.remarks();
             remarks.dedup();
-            // A write that failed may have reached the disk.
+            // A failed write can have reached the disk.
             remarks.retain(|remark| remark != "lost - Ada");
             assert_eq!(remarks, ["before - Ada", "after - Ada"]);
         },
@@ -98,7 +98,7 @@ fn the_file_size_limit_costs_lines_and_remarks_but_no_process(arch: &str) {
     assert_eq!((server.servers(), server.store()), processes, "{}", server.errors());
     server.supervisor().signal(Signal::INT);
     assert_eq!(server.wait().code(), Some(0));
-    let errors = server.errors();
-    assert!(errors.contains("can't write to the log: File too large"), "{errors}");
-    assert!(errors.contains("lines lost") && !errors.contains("killed by"), "{errors}");
+    let said = server.errors();
+    assert!(said.contains("can't write to the log: File too large"), "{said}");
+    assert!(said.contains("lines lost") && !said.contains("killed by"), "{said}");
 }

@@ -1,5 +1,5 @@
-//! System calls that are made to fail as they do when the machine is short of descriptors or
-//! memory, or when a signal interrupts them.
+//! System calls that fail, as the machine is short of descriptors or memory, or as a signal
+//! interrupts them.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -17,7 +17,7 @@ const ENOUGH: usize = 3;
 const GUESTS: usize = 40;
 
 /// Calls in which a process can wait.
-const WAIT_CALLS: &str = "poll,ppoll,epoll_wait,epoll_pwait,epoll_pwait2";
+const WAITS: &str = "poll,ppoll,epoll_wait,epoll_pwait,epoll_pwait2";
 
 /// Calls, and errors by which they report a shortage. The manual pages of the calls list the
 /// errors.
@@ -36,7 +36,7 @@ const SHORTAGES: [(&str, &str); 16] = [
     ("connect", "EAGAIN"),
     ("epoll_ctl", "ENOMEM"),
     ("epoll_ctl", "ENOSPC"),
-    // Only the first call of each process fails: a process short of memory pauses in poll, too.
+    // Only the first call of each process fails, as the process waits for memory by poll as well.
     ("poll,ppoll", "ENOMEM:when=1"),
     (CLONE, "EAGAIN"),
 ];
@@ -73,7 +73,7 @@ fn start(arch: &str, store: &Store, root: &TempDir) -> Server {
 }
 
 /// The processes that serve: neither the supervisor nor the store.
-fn serving_processes(server: &Server) -> Vec<Process> {
+fn serving(server: &Server) -> Vec<Process> {
     let mut processes = server.processes();
     processes.retain(|process| *process != server.supervisor() && !process.is_store());
     processes
@@ -84,7 +84,7 @@ fn serving_processes(server: &Server) -> Vec<Process> {
 fn assert_serves(server: &Server) {
     assert_eq!(server.client().get("/hello.txt").body, b"hello\n");
     assert_eq!(server.client().get("/big.bin").body.len(), 300_000);
-    // If a server could not reach the store, it tries again a little later.
+    // A server tries a store that it could not reach again a little later.
     wait_until("a guestbook that works again", || {
         server.client().get("/guestbook").status == 200
             && server.client().sign("Ada", "back").status == 303
@@ -101,21 +101,21 @@ fn while_accept_fails_clients_wait_in_the_queue_and_no_process_spins(arch: &str)
     let server = start(arch, &store, &root);
     let servers = server.servers();
     for (errno, reason) in ACCEPT_ERRORS {
-        let injection = Injection::into(&serving_processes(&server), "accept4", errno, WAIT_CALLS);
+        let injection = Injection::into(&serving(&server), "accept4", errno, WAITS);
         let mut client = server.client();
         client.send(last_request("/hello.txt"));
         wait_until("accepts that fail", || injection.count() >= ENOUGH);
         assert_paced(&injection.calls());
         drop(injection);
         assert_eq!(client.answer().status, 200, "the client has waited in the queue");
-        let message = format!("can't accept a client just now: {reason}");
-        wait_until(&message, || server.errors().contains(&message));
+        let said = format!("can't accept a client just now: {reason}");
+        wait_until(&said, || server.errors().contains(&said));
     }
     assert_serves(&server);
     assert_eq!(server.servers(), servers, "{}", server.errors());
     // Each error is reported at most once in a while.
-    let reports = server.errors().matches("can't accept a client just now").count();
-    assert!(reports <= 2 * ACCEPT_ERRORS.len(), "{}", server.errors());
+    let said = server.errors().matches("can't accept a client just now").count();
+    assert!(said <= 2 * ACCEPT_ERRORS.len(), "{}", server.errors());
 }
 
 /// Checks that a thread that could not accept has waited before its next attempt.
@@ -139,12 +139,12 @@ fn interrupted_calls_are_repeated_and_no_client_notices(arch: &str) {
         return;
     }
     let root = site();
-    let calls = format!("accept4,openat2,recvfrom,recvmsg,sendto,sendmsg,sendfile,{WAIT_CALLS}");
+    let calls = format!("accept4,openat2,recvfrom,recvmsg,sendto,sendmsg,sendfile,{WAITS}");
     let store = Store::embedded();
     let server = start(arch, &store, &root);
     // Every other call of a thread fails, so the next attempt succeeds.
     for (calls, error) in [(&calls[..], "EINTR:when=1+2"), ("openat2", "EAGAIN:when=1+2")] {
-        let injection = Injection::into(&serving_processes(&server), calls, error, "");
+        let injection = Injection::into(&serving(&server), calls, error, "");
         for number in 0..5 {
             let mut client = server.client();
             assert_eq!(client.get("/hello.txt").body, b"hello\n");
@@ -164,8 +164,8 @@ fn a_server_survives_every_shortage_and_serves_again() {
         return;
     }
     let root = site();
-    // The shortages that have occurred on some architecture.
-    let occurred = Mutex::new(Vec::new());
+    // The shortages that any architecture has met.
+    let met = Mutex::new(Vec::new());
     for_each_architecture(|arch| {
         let store = Store::embedded();
         let server = start(arch, &store, &root);
@@ -175,8 +175,8 @@ fn a_server_survives_every_shortage_and_serves_again() {
                 // A server makes these calls only if it has no connection to the store.
                 server.store().kill();
             }
-            let lines_before = server.errors().lines().count();
-            let injection = Injection::into(&serving_processes(&server), calls, errno, "");
+            let said = server.errors().lines().count();
+            let injection = Injection::into(&serving(&server), calls, errno, "");
             let mut guests = Vec::new();
             while guests.len() < GUESTS && injection.count() < ENOUGH {
                 guests.push(guest(&server, guests.len()));
@@ -191,20 +191,19 @@ fn a_server_survives_every_shortage_and_serves_again() {
                 guests.drain(..).for_each(|guest| assert_answered_or_ended(guest, &what));
             }
             if injection.count() > 0 {
-                occurred.lock().expect("a list").push((calls, errno));
+                met.lock().expect("a list").push((calls, errno));
             }
             drop(injection);
             guests.into_iter().for_each(|guest| assert_answered_or_ended(guest, &what));
             assert_serves(&server);
             let errors = server.errors();
             assert_eq!(server.servers(), servers, "{calls} {errno}: {errors}");
-            assert!(errors.lines().count() < lines_before + 30, "{calls} {errno}: {errors}");
+            assert!(errors.lines().count() < said + 30, "{calls} {errno}: {errors}");
         }
     });
-    let occurred = occurred.into_inner().expect("a list");
-    let missing: Vec<_> =
-        SHORTAGES.iter().filter(|shortage| !occurred.contains(shortage)).collect();
-    assert!(missing.is_empty(), "no architecture makes these calls: {missing:?}");
+    let met = met.into_inner().expect("a list");
+    let unmet: Vec<_> = SHORTAGES.iter().filter(|shortage| !met.contains(shortage)).collect();
+    assert!(unmet.is_empty(), "no architecture makes these calls: {unmet:?}");
 }
 
 test!(Architecture, a_store_connection_that_cannot_be_returned_is_replaced);
@@ -215,7 +214,7 @@ fn a_store_connection_that_cannot_be_returned_is_replaced(arch: &str) {
     let root = site();
     let store = Store::embedded();
     let server = start(arch, &store, &root);
-    let injection = Injection::into(&serving_processes(&server), "sendmsg", "ENOBUFS", "");
+    let injection = Injection::into(&serving(&server), "sendmsg", "ENOBUFS", "");
     // More requests than a pool has connections to the store.
     for _ in 0..20 {
         let mut client = server.client();

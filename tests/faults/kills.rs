@@ -9,8 +9,8 @@ use crate::support::client::last_request;
 use crate::support::process::Process;
 use crate::support::{ONE_AT_A_TIME, Server, Store, wait_until};
 
-/// Whether the server serves a file. Panics if connecting fails: while the supervisor lives, no
-/// kill of another process may cause that.
+/// Whether the server serves a file. Panics if connecting fails, as it must not when any process
+/// but the supervisor is killed.
 fn serves(server: &Server) -> bool {
     let mut client = server.client();
     client.send(last_request("/hello.txt"));
@@ -49,8 +49,7 @@ fn a_server_started_with_sigchld_ignored_replaces_killed_children(arch: &str) {
         let servers = server.servers();
         !servers.is_empty() && servers.iter().all(|new| !killed.contains(new))
     });
-    // A child of the killed server process ends too, but can accept a client before that, so the
-    // first request can fail.
+    // A child of a killed server process can still accept a client before it ends, too.
     wait_until("service", || serves(&server));
 }
 

@@ -104,7 +104,7 @@ fn a_pool_that_is_short_of_descriptors_serves_with_fewer_workers(arch: &str) {
     let workers: &[&str] = if has_pool { &["--workers", "24"] } else { &[] };
     let server = Server::start_with_descriptor_limit(36, (arch, &store.url(), workers));
     for _ in 0..2 {
-        // A worker takes some descriptors as soon as it starts, even without a client.
+        // Idle workers hold some descriptors as soon as they exist.
         server.await_steady();
         for _ in 0..40 {
             let mut client = server.client();
@@ -120,7 +120,7 @@ fn a_connection_ends_after_the_configured_number_of_requests(arch: &str) {
     let server = Server::start(arch, &store.url(), &["--max-requests", "3"]);
     let mut client = server.client();
     client.send(request("GET", "/hello.txt").repeat(5));
-    let are_last: Vec<_> = (0..3).map(|_| is_last(&client.answer())).collect();
-    assert_eq!(are_last, [false, false, true]);
+    let lasts: Vec<_> = (0..3).map(|_| is_last(&client.answer())).collect();
+    assert_eq!(lasts, [false, false, true]);
     assert_eq!(client.read_to_end(), b"", "further requests are not answered");
 }

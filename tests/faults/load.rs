@@ -12,7 +12,7 @@ use crate::support::{Client, Store, wait_until};
 /// The answers that the clients got.
 pub(crate) struct Load {
     port: u16,
-    /// Whether connections may break, because the test kills server processes.
+    /// Whether connections can break, as the test kills server processes.
     may_break: bool,
     /// Remarks that were acknowledged.
     remarks: Mutex<Vec<String>>,
@@ -22,12 +22,12 @@ pub(crate) struct Load {
     pub(crate) files: AtomicUsize,
     /// How many requests were answered with 503.
     pub(crate) refused: AtomicUsize,
-    /// Answers and errors that no client may get.
+    /// Answers and errors that no client must get.
     wrong: Mutex<Vec<String>>,
     stop: AtomicBool,
 }
 
-/// Keeps a server under load while `during` runs; panics if a client got a wrong answer.
+/// Keeps a load on a server while `during` runs; panics if a client got a wrong answer.
 pub(crate) fn under_load(port: u16, may_break: bool, during: impl FnOnce(&Load)) -> Load {
     let load = Load {
         port,
@@ -72,7 +72,7 @@ impl Load {
         (0..).take_while(|_| !self.stop.load(Relaxed)).for_each(&mut once);
     }
 
-    /// Sends a request on a new connection. Returns the answer, or `None` if the connection breaks.
+    /// Sends a request on a connection of its own: its answer, or none if the connection breaks.
     fn ask(&self, request: &str) -> Option<Answer> {
         let mut client = Client::connect(self.port);
         client.send(request);
@@ -131,7 +131,7 @@ impl Load {
         lock(&self.remarks).len()
     }
 
-    /// Waits until visits, remarks and files have each been served five more times.
+    /// Waits until visits, remarks and files were each served five more times.
     #[track_caller]
     pub(crate) fn await_progress(&self) {
         let served =
@@ -144,8 +144,8 @@ impl Load {
         });
     }
 
-    /// Checks that each acknowledged remark is in the store, that none is stored twice, and that no
-    /// two visitors got the same number.
+    /// Checks that no acknowledged remark is missing in the store, none is stored twice, and no two
+    /// visitors got the same number.
     #[track_caller]
     pub(crate) fn check(&self, store: &[String]) {
         let kept: HashSet<_> = store.iter().collect();
@@ -159,7 +159,7 @@ impl Load {
     }
 }
 
-/// Waits until the store answers, and returns its remarks.
+/// The remarks in a store, once it answers.
 #[track_caller]
 pub(crate) fn stored_remarks(store: &Store) -> Vec<String> {
     wait_until("a store that is back", || store.cli(&["ping"]) == "PONG");

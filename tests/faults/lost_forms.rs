@@ -1,5 +1,5 @@
-//! Forms that the store does not keep: the 503 page has the form with the visitor's text, which
-//! can be sent again.
+//! Forms that the store does not keep: the page of the 503 has a form with the text, to be sent
+//! again.
 
 use crate::fake::{Behaviour, FakeStore};
 use crate::support::cases::test;
@@ -9,7 +9,7 @@ use crate::support::{Server, wait_for};
 const NAME: &str = "Ada \"Byte\" <Lovelace>";
 const REMARK: &str = "one\n</textarea> & 'two' - three";
 
-/// Signs while the store has this behaviour, and checks the page. `is_known`: whether the server
+/// Signs while the store behaves like that, and checks the page. `is_known` says whether the server
 /// knows that the store did not keep the remark.
 fn check_form(arch: &str, options: &[&str], behaviour: Behaviour, is_known: bool) {
     let fake = FakeStore::start();
@@ -30,7 +30,7 @@ fn check_form(arch: &str, options: &[&str], behaviour: Behaviour, is_known: bool
         assert!(page.contains(shown), "{behaviour:?}: no {shown} in {page}");
     }
     assert!(!page.contains("<Lovelace"), "{behaviour:?}: {page}");
-    // If the server does not know, the page warns that the store may have kept the remark.
+    // Where the server does not know, the page warns that the store may have kept the remark.
     assert_eq!(page.contains("did not keep your remark"), is_known, "{behaviour:?}: {page}");
     assert_eq!(page.contains("look whether it is there"), !is_known, "{behaviour:?}: {page}");
     assert_eq!(client.get("/hello.txt").status, 200, "the connection stays open");

@@ -46,7 +46,7 @@ test!(Architecture, after_all_processes_are_killed_every_acknowledged_remark_is_
 fn after_all_processes_are_killed_every_acknowledged_remark_is_there(arch: &str) {
     let store = Store::embedded();
     let server = Server::start(arch, &store.url(), &[]);
-    // The load ends before the kill, so its clients see no failure.
+    // The load ends before the kill: its clients do not meet it.
     let load = under_load(server.port, false, |_| {});
     let mut client = server.client();
     client.send(crate::support::client::signature("last", "words"));
@@ -64,7 +64,7 @@ fn after_all_processes_are_killed_every_acknowledged_remark_is_there(arch: &str)
 
 test!(Architecture, a_restarted_store_gives_no_visitor_number_twice);
 fn a_restarted_store_gives_no_visitor_number_twice(arch: &str) {
-    // The store writes counts without fsync(2). When the process is killed, the kernel keeps them.
+    // The store writes counts without fsync(2), so the kernel has them when the process is killed.
     let store = Store::embedded();
     let server = Server::start(arch, &store.url(), &[]);
     let mut last = 0;

@@ -1,4 +1,5 @@
-//! What clients still get from a server when stores, clients, processes or the machine fail.
+//! Faults around a server, of stores, clients, processes and the machine, and what clients still
+//! get.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -16,8 +16,8 @@ fn silent_and_slow_clients_do_not_block_others(arch: &str) {
         return;
     }
     let store = Store::embedded();
-    let timeouts = "--first-byte-timeout 3600 --header-timeout 3600 --send-timeout 3600";
-    let words: Vec<_> = ["--root", &folder].into_iter().chain(timeouts.split(' ')).collect();
+    let hour = "--first-byte-timeout 3600 --header-timeout 3600 --send-timeout 3600";
+    let words: Vec<_> = ["--root", &folder].into_iter().chain(hour.split(' ')).collect();
     let server = Server::start(arch, &store.url(), &words);
     let idle: Vec<_> = (0..61)
         .map(|number| {
@@ -38,7 +38,8 @@ fn silent_and_slow_clients_do_not_block_others(arch: &str) {
         assert_eq!(client.get("/hello.txt").body, b"hello\n");
         assert_eq!(client.visit(), number);
     }
-    assert!(!idle.iter().any(Client::is_closed), "a client was disconnected");
+    // None of the idle and slow clients was disconnected.
+    assert!(!idle.iter().any(Client::is_closed));
 }
 
 test!(Architecture, many_long_answers_at_the_same_time_arrive_complete);
@@ -49,8 +50,8 @@ fn many_long_answers_at_the_same_time_arrive_complete(arch: &str) {
     root.write("hello.txt", "hello\n");
     let folder = root.path().display().to_string();
     let store = Store::embedded();
-    let timeouts = "--send-timeout 3600 --first-byte-timeout 3600 --keep-alive-timeout 3600";
-    let words: Vec<_> = ["--root", &folder].into_iter().chain(timeouts.split(' ')).collect();
+    let hour = "--send-timeout 3600 --first-byte-timeout 3600 --keep-alive-timeout 3600";
+    let words: Vec<_> = ["--root", &folder].into_iter().chain(hour.split(' ')).collect();
     let server = Server::start(arch, &store.url(), &words);
     let mut clients: Vec<_> = (0..12).map(|_| server.client()).collect();
     for last in [false, true] {
@@ -73,7 +74,7 @@ fn idle_clients_of_a_pool_make_room_for_new_ones(arch: &str) {
     let store = Store::embedded();
     let words: &[&str] = if takes_workers(arch) { &["--workers", "4"] } else { &[] };
     let server = Server::start(arch, &store.url(), words);
-    // A server of one client at a time keeps each idle client for a tenth of a second.
+    // A server of one client at a time keeps each of them for a tenth of a second.
     let connections = if arch == ONE_AT_A_TIME { 30 } else { 300 };
     let mut idle = Vec::new();
     for _ in 0..connections {

@@ -86,8 +86,8 @@ fn a_late_redis_that_refuses_the_password_is_reported(arch: &str) {
     assert_eq!(health(&server), "ok\nstore up\n");
 }
 
-/// Starts a server whose store is at `store.test`, in a mount namespace of its own, in which
-/// /etc/hosts is this file.
+/// Starts a server, in a mount namespace of its own, whose /etc/hosts is this file, with a store at
+/// the name `store.test`.
 fn start_with_hosts(arch: &str, hosts: &Path, port: u16) -> Server {
     let user = if rustix::process::geteuid().is_root() { "" } else { "--user --map-root-user" };
     let mounts = format!(r#"mount --bind {} /etc/hosts && exec "$0" "$@""#, hosts.display());
@@ -97,7 +97,7 @@ fn start_with_hosts(arch: &str, hosts: &Path, port: u16) -> Server {
     Server::start_in_shell(&script, Stdio::null(), (arch, &url, &words))
 }
 
-/// Forwards connections at this address and port to a Unix socket.
+/// Forwards connections at this address and port of the machine to a Unix socket.
 fn forward_from(address: &str, port: u16, socket: &Path) {
     let listener = TcpListener::bind((address, port)).expect("the same port");
     let socket = socket.to_path_buf();
@@ -118,7 +118,7 @@ fn when_a_store_dies_its_name_is_resolved_again(arch: &str) {
     folder.write("hosts", "127.0.0.1 store.test\n");
     let server = start_with_hosts(arch, &hosts, port);
     assert_eq!(server.client().sign("Ada", "to the old").status, 303);
-    // The file itself is mounted, so it is written in place.
+    // It is written in place, as the file itself is mounted.
     folder.write("hosts", "127.0.0.9 store.test\n");
     old.kill();
     wait_until("a store at the new address", || {
@@ -139,7 +139,7 @@ fn sighup_resolves_the_name_again_though_the_old_address_answers(arch: &str) {
     folder.write("hosts", "");
     let server = start_with_hosts(arch, &hosts, port);
     assert_serves_only_files(&server);
-    // If the name is unknown at the start, the server looks it up until it is known.
+    // The server looks up a name that is unknown at the start until it is known.
     folder.write("hosts", "127.0.0.1 store.test\n");
     wait_until("a store", || server.client().sign("Ada", "to the old").status == 303);
     folder.write("hosts", "127.0.0.9 store.test\n");

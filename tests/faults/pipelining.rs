@@ -8,7 +8,7 @@ use crate::support::client::{last_request, request};
 use crate::support::script::read_answer;
 use crate::support::{Client, Server, Store, TempDir, wait_until};
 
-/// How many requests a client sends: fewer than the default of `--max-requests`.
+/// Fewer than the default of `--max-requests`.
 const REQUESTS: usize = 80_000;
 /// The length of all requests together.
 const BYTES: usize = 10 * 1024 * 1024;
@@ -54,7 +54,7 @@ fn a_client_that_never_reads_uses_little_memory_and_is_disconnected(arch: &str) 
     let words = ["--root", &folder, "--send-timeout", "2", "--send-rate", "1073741824"];
     let server = Server::start(arch, &store.url(), &words);
     let memory = || server.processes().iter().map(|process| process.memory()).sum::<u64>();
-    let (before, mut peak) = (memory(), 0);
+    let (before, mut most) = (memory(), 0);
     let client = Client::with_small_buffer(server.port);
     let mut sending = client.stream.try_clone().expect("a socket");
     let pipeline = request("GET", "/page.txt").repeat(BYTES / 40);
@@ -62,14 +62,14 @@ fn a_client_that_never_reads_uses_little_memory_and_is_disconnected(arch: &str) 
         // The sender is blocked until the server disconnects it, then fails.
         let sender = scope.spawn(move || sending.write_all(pipeline.as_bytes()));
         wait_until("a client that is disconnected", || {
-            peak = peak.max(memory());
+            most = most.max(memory());
             sender.is_finished()
         });
         let outcome = sender.join().expect("a thread");
-        assert!(outcome.is_err(), "the server has read all requests");
+        assert!(outcome.is_err(), "the server has read all of it");
     });
     wait_until("a server without clients", || server.resources().client_sockets == 0);
-    assert!(peak < before + 8 * 1024 * 1024, "{before} bytes before, {peak} meanwhile");
+    assert!(most < before + 8 * 1024 * 1024, "{before} bytes before, {most} meanwhile");
     let mut next = server.client();
     next.send(last_request("/page.txt"));
     assert_eq!(next.answer().status, 200);

@@ -1,5 +1,5 @@
-//! The reason for a 503: messages and `/healthz` quote the store's error and name the requests
-//! that fail.
+//! The reason of a 503: messages and `/healthz` quote the store's error, and name the requests that
+//! fail.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -92,11 +92,11 @@ fn errors_of_sqlite_are_reported(arch: &str) {
         .stdin(Stdio::piped())
         .spawn()
         .expect("these tests need sqlite3: install it (`apt-get install sqlite3`)");
-    let mut input = tool.stdin.take().expect("a pipe");
-    input.write_all(b".timeout 10000\nBEGIN IMMEDIATE;\n").expect("a tool that listens");
+    let mut words = tool.stdin.take().expect("a pipe");
+    words.write_all(b".timeout 10000\nBEGIN IMMEDIATE;\n").expect("a tool that listens");
     wait_until("a locked database", || server.client().get("/guestbook").status == 503);
     assert_fails(&server, [503, 503], "store down", "database is locked");
-    drop(input);
+    drop(words);
     tool.wait().expect("a child of ours");
     wait_until("an unlocked database", || server.client().sign("Ada", "remark").status == 303);
     assert!(server.client().visit() > 1);
@@ -118,8 +118,8 @@ fn errors_of_a_store_are_reported_escaped_and_shortened(arch: &str) {
     fake.behave(Behaviour::Sends(long));
     assert_eq!(server.client().sign("Ada", "remark").status, 503);
     assert!(health(&server).contains("LONG xxx"), "{}", health(&server));
-    let reported = format!("{}{}", server.errors(), health(&server));
-    assert!(reported.lines().all(|line| line.len() < 600), "{reported}");
+    let said = format!("{}{}", server.errors(), health(&server));
+    assert!(said.lines().all(|line| line.len() < 600), "{said}");
 }
 
 test!(Architecture, secrets_and_remarks_sent_to_a_store_are_not_reported);
@@ -129,10 +129,10 @@ fn secrets_and_remarks_sent_to_a_store_are_not_reported(arch: &str) {
     let redis = Redis::start(&options);
     let server = Server::start(arch, &redis.url(), &ADMIN);
     assert_eq!(server.client().sign("Ada", "s3cret").status, 503);
-    let reported = format!("{}{}", server.errors(), health(&server));
-    assert!(reported.contains("unknown command") && !reported.contains("s3cret"), "{reported}");
+    let said = format!("{}{}", server.errors(), health(&server));
+    assert!(said.contains("unknown command") && !said.contains("s3cret"), "{said}");
     let url = format!("redis+unix://:s3cret@{}", redis.socket().display());
-    let (status, errors) = Server::failed_start(arch, &url, &[]);
+    let (status, said) = Server::failed_start(arch, &url, &[]);
     assert_eq!(status.code(), Some(1));
-    assert!(errors.contains("unknown command") && !errors.contains("s3cret"), "{errors}");
+    assert!(said.contains("unknown command") && !said.contains("s3cret"), "{said}");
 }

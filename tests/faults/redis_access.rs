@@ -39,18 +39,18 @@ fn password_user_and_database_of_the_url_are_used() {
         format!("redis://app:pw@127.0.0.1:{port}/3"),
         format!("redis://app:pw@localhost:{port}/5"),
     ];
-    // The visitor's number shows which database was used: the architectures run one by one.
+    // The visitor's number shows which database was used, as one architecture runs after the other.
     for (arch, first) in architectures().iter().zip(1..) {
         let servers: Vec<_> = urls.iter().map(|url| Server::start(arch, url, &[])).collect();
         let numbers: Vec<_> = servers.iter().map(|server| server.client().visit()).collect();
         assert_eq!(numbers, [2 * first - 1, 2 * first - 1, 2 * first, 2 * first, first], "{arch}");
-        let errors = servers[3].errors();
-        assert!(!errors.contains("pw"), "a password is shown: {errors}");
+        let said = servers[3].errors();
+        assert!(!said.contains("pw"), "a password is shown: {said}");
     }
     let count = architectures().len();
     for (database, expected) in [("0", 2 * count), ("3", 2 * count), ("5", count)] {
-        let value = guarded.cli(database, &["get", "visitor_count"]);
-        assert_eq!(value, expected.to_string(), "database {database}");
+        let said = guarded.cli(database, &["get", "visitor_count"]);
+        assert_eq!(said, expected.to_string(), "database {database}");
     }
 }
 
@@ -71,17 +71,17 @@ fn refused_credentials_are_reported_at_the_start() {
         &pairs,
         |(arch, url)| format!("{arch} {url}"),
         |(arch, url)| {
-            let (status, errors) = Server::failed_start(arch, url, &[]);
+            let (status, said) = Server::failed_start(arch, url, &[]);
             assert_eq!(status.code(), Some(1));
-            assert_eq!(errors.lines().count(), 1, "{errors}");
-            assert!(errors.contains("refuses the user, the password or the database"), "{errors}");
-            assert!(errors.contains(&path) && !errors.contains("wrong"), "{errors}");
+            assert_eq!(said.lines().count(), 1, "{said}");
+            assert!(said.contains("refuses the user, the password or the database"), "{said}");
+            assert!(said.contains(&path) && !said.contains("wrong"), "{said}");
         },
     );
 }
 
-test!(Architecture, while_redis_has_another_password_the_guestbook_answers_503);
-fn while_redis_has_another_password_the_guestbook_answers_503(arch: &str) {
+test!(Architecture, while_the_password_of_redis_is_another_the_guestbook_answers_503);
+fn while_the_password_of_redis_is_another_the_guestbook_answers_503(arch: &str) {
     let guarded = GuardedRedis::start();
     let path = guarded.redis.socket().display().to_string();
     let server = Server::start(arch, &format!("redis+unix://app:pw@{path}"), &[]);

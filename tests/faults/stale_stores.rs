@@ -15,7 +15,7 @@ fn health(server: &Server) -> String {
 
 /// Errors of a Redis whose state does not allow a command, and of a cluster that has the key on
 /// another node.
-const ERRORS: &[&str] = &[
+const STATES: &[&str] = &[
     "-READONLY You can't write against a read only replica.\r\n",
     "-LOADING Redis is loading the dataset in memory\r\n",
     "-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n",
@@ -34,13 +34,13 @@ test!(Architecture, a_connection_to_a_store_that_cannot_serve_is_replaced);
 fn a_connection_to_a_store_that_cannot_serve_is_replaced(arch: &str) {
     let fake = FakeStore::start();
     let server = Server::start(arch, &fake.url(), &ADMIN);
-    for (number, error) in ERRORS.iter().enumerate() {
+    for (number, state) in STATES.iter().enumerate() {
         wait_until("a guestbook", || server.client().get("/guestbook").status == 200);
-        fake.behave_for_connected_clients(Behaviour::Sends(error));
+        fake.behave_to_connected_clients(Behaviour::Sends(state));
         let remark = format!("r{number}");
-        assert_eq!(server.client().sign("Ada", &remark).status, 503, "{error}");
+        assert_eq!(server.client().sign("Ada", &remark).status, 503, "{state}");
         assert_eq!(server.client().get("/hello.txt").status, 200);
-        let word = error[1..].split(' ').next().expect("a word");
+        let word = state[1..].split(' ').next().expect("a word");
         let health = health(&server);
         assert!(health.contains(word) && !health.contains("store up"), "{health}");
         wait_until("a new connection", || server.client().sign("Ada", "again").status == 303);
@@ -49,7 +49,7 @@ fn a_connection_to_a_store_that_cannot_serve_is_replaced(arch: &str) {
                 && self::health(&server) == "ok\nstore up\n"
         });
         let asked = fake.times_asked_to_keep(&format!("{remark} - Ada"));
-        assert_eq!(asked, 1, "times that the store was asked; {error}");
+        assert_eq!(asked, 1, "times that the store was asked; {state}");
     }
 }
 
@@ -70,7 +70,7 @@ fn one_timeout_closes_all_idle_connections(arch: &str) {
     }
     // On a busy machine, a slow answer can have timed out too.
     let before = timeouts(&server);
-    fake.behave_for_connected_clients(Behaviour::Silent);
+    fake.behave_to_connected_clients(Behaviour::Silent);
     let mut refused = 0;
     wait_until("a guestbook that works again", || {
         let mut client = server.client();

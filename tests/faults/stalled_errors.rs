@@ -14,7 +14,7 @@ use crate::support::cases::test;
 use crate::support::client::last_request;
 use crate::support::{ONE_AT_A_TIME, Server, Store, architectures, for_each, wait_until};
 
-/// What kind of file standard error is.
+/// What standard error leads to.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Pipe,
@@ -29,8 +29,8 @@ struct StandardError {
     near: OwnedFd,
     /// The end that the test reads from.
     far: OwnedFd,
-    /// All text that was read so far.
-    text: String,
+    /// All that was read so far.
+    said: String,
 }
 
 impl StandardError {
@@ -54,9 +54,9 @@ impl StandardError {
                 (far.into(), near.into())
             }
         };
-        // Not the near end: its open file is shared with the server.
+        // Only the far end: the near end's open file is shared with the server.
         ioctl_fionbio(&far, true).expect("an end that does not block");
-        StandardError { kind, near, far, text: String::new() }
+        StandardError { kind, near, far, said: String::new() }
     }
 
     /// Makes further writes block: fills the pipe or socket, or stops the terminal's output.
@@ -74,7 +74,7 @@ impl StandardError {
         }
     }
 
-    /// Lets writes go on, and returns all that was written so far.
+    /// Lets writes go on, and reads: all that was written so far.
     fn read(&mut self) -> &str {
         if let Kind::Terminal = self.kind {
             // Ctrl-Q.
@@ -82,13 +82,13 @@ impl StandardError {
         }
         let mut bytes = [0; 4096];
         while let Ok(count @ 1..) = rustix::io::read(&self.far, &mut bytes) {
-            self.text.push_str(&String::from_utf8_lossy(&bytes[..count]));
+            self.said.push_str(&String::from_utf8_lossy(&bytes[..count]));
         }
         // On a terminal, some text is bold, and lines end with CRLF.
         for (from, to) in [("\r\n", "\n"), ("\x1b[1m", ""), ("\x1b[0m", "")] {
-            self.text = self.text.replace(from, to);
+            self.said = self.said.replace(from, to);
         }
-        &self.text
+        &self.said
     }
 }
 
@@ -97,7 +97,7 @@ fn fill(write: impl Fn() -> Result<usize, Errno>) {
     assert_eq!(end, Some(Errno::AGAIN));
 }
 
-/// Sends a signal, and waits until all server processes have been replaced.
+/// Sends a signal, and waits until it has replaced all server processes.
 #[track_caller]
 fn assert_replaces_servers(server: &Server, signal: Signal) {
     let before = server.servers();
@@ -114,10 +114,10 @@ fn assert_replaces_servers(server: &Server, signal: Signal) {
 fn check(arch: &str, kind: Kind, stop: Signal) {
     let store = Store::embedded();
     let mut stderr = StandardError::new(kind);
-    let near = stderr.near.as_fd().try_clone_to_owned().expect("a descriptor");
+    let its_end = stderr.near.as_fd().try_clone_to_owned().expect("a descriptor");
     let words = ["--max-clients-per-address", "2"];
-    let written = || stderr.read().to_string();
-    let mut server = Server::start_with_stderr(near, written, (arch, &store.url(), &words));
+    let said = || stderr.read().to_string();
+    let mut server = Server::start_with_stderr(its_end, said, (arch, &store.url(), &words));
     stderr.stall();
     for signal in [Signal::HUP, Signal::USR1, Signal::USR2] {
         assert_replaces_servers(&server, signal);

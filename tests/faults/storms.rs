@@ -19,7 +19,7 @@ const GUESTS: usize = 12;
 /// How many connections to the store the children of a process share.
 const PERMITS: u64 = 16;
 
-/// Kills at least [`KILLS`] children of the server processes.
+/// Kills children of the server processes, [`KILLS`] of them.
 fn kill_children(servers: &[Process]) {
     let mut killed = 0;
     wait_until("a storm that has killed enough", || {

@@ -176,7 +176,7 @@ fn the_server_lingers_on_a_refused_client_as_long_as_configured(arch: &str) {
 test!(Architecture, the_store_times_out_as_configured);
 fn the_store_times_out_as_configured(arch: &str) {
     let fake = FakeStore::start();
-    // The timeout is shorter than the interval at which blocking workers check deadlines.
+    // A timeout shorter than the interval at which blocking workers check deadlines.
     let server = Server::start(arch, &fake.url(), &["--store-timeout", "0.15"]);
     fake.behave(Behaviour::Silent);
     let mut client = server.client();

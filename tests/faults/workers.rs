@@ -10,8 +10,8 @@ use crate::support::{
     Client, Server, Store, for_each_architecture, wait_for, wait_until, ways_to_accept,
 };
 
-/// A server with three processes; `None` if the architecture does not run a loop in each of
-/// `--workers` processes.
+/// A server with three processes; none if the architecture has no `--workers`, or if these are not
+/// processes.
 fn start_with_three_processes(arch: &str, store: &Store) -> Option<Server> {
     if !takes_workers(arch) {
         return None;
@@ -89,9 +89,9 @@ fn with_every_way_to_accept_all_clients_are_served_and_a_killed_process_is_repla
         let all: HashSet<_> = server.servers().into_iter().collect();
         let mut clients: Vec<_> = (0..30).map(|_| server.client()).collect();
         clients.iter_mut().for_each(|client| assert_eq!(client.get("/hello.txt").status, 200));
-        let (killed, mut client) = (server.owner(&clients[0]), clients.remove(0));
+        let (killed, mut its_client) = (server.owner(&clients[0]), clients.remove(0));
         killed.kill();
-        client.read_until_closed();
+        its_client.read_until_closed();
         wait_until("three processes again", || {
             let servers: HashSet<_> = server.servers().into_iter().collect();
             servers.len() == all.len() && !servers.contains(&killed)
@@ -105,12 +105,12 @@ fn with_every_way_to_accept_all_clients_are_served_and_a_killed_process_is_repla
 test!(Once, an_overloaded_process_leaves_its_clients_to_the_others);
 fn an_overloaded_process_leaves_its_clients_to_the_others() {
     // A process uses three quarters of its descriptors for clients. If clients were assigned only
-    // at random, one process would be full long before the others.
+    // at random, a process would be full long before there are as many as all three have room for.
     const DESCRIPTORS: usize = 100;
-    const CAPACITY: usize = 3 * 75;
+    const ROOM: usize = 3 * 75;
     for_each_way_to_accept(DESCRIPTORS, |server| {
         let mut clients = Vec::new();
-        for _ in 0..CAPACITY - 3 {
+        for _ in 0..ROOM - 3 {
             let mut client = server.client();
             assert!(!is_last(&client.get("/hello.txt")));
             clients.push(client);
@@ -120,7 +120,7 @@ fn an_overloaded_process_leaves_its_clients_to_the_others() {
         assert!(server.servers().contains(&full));
         // All clients have left: each process accepts at its own socket again.
         drop(clients);
-        for _ in 0..CAPACITY {
+        for _ in 0..ROOM {
             assert_eq!(server.client().get("/hello.txt").status, 200);
         }
     });

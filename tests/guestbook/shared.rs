@@ -12,7 +12,7 @@ enum Ending {
     Killed,
 }
 
-/// Each architecture and the next one, for both endings of the first server.
+/// Each architecture with the next one, for both endings of the first.
 fn pairs() -> Vec<(&'static str, &'static str, Ending)> {
     let names = architectures();
     let next = names.iter().cycle().skip(1);
@@ -58,7 +58,7 @@ fn two_servers_share_an_embedded_store_and_the_second_keeps_it_when_the_first_en
             assert_eq!(new.client().sign("Cy", "after").status, 303);
             assert_eq!(store.remarks(), ["before - Ada", "also before - Bob", "after - Cy"]);
             drop(old);
-            // The second server now runs the store, and a third one uses that store.
+            // The second server now runs the store, and a third one joins it.
             let third = Server::start(first, &store.url(), &[]);
             assert!(third.client().visit() > number);
         },

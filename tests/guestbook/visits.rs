@@ -9,9 +9,9 @@ use crate::support::{Kind, ONE_AT_A_TIME, Server, Store};
 const VISITORS: u64 = 50;
 const VISITS: u64 = 4;
 
-/// Makes [`VISITS`], on one connection, or on one connection per visit if the server serves one
-/// client at a time. Returns the visitors' numbers.
-fn visit_repeatedly(server: &Server, arch: &str) -> Vec<u64> {
+/// The numbers of some visits, on one connection, or on a connection each if the server serves one
+/// client at a time.
+fn numbers(server: &Server, arch: &str) -> Vec<u64> {
     if arch != ONE_AT_A_TIME {
         let mut client = server.client();
         return (0..VISITS).map(|_| client.visit()).collect();
@@ -30,7 +30,7 @@ fn concurrent_visitors_get_distinct_consecutive_numbers(arch: &str, kind: Kind) 
     let server = Server::start(arch, &store.url(), &[]);
     let mut all: Vec<u64> = thread::scope(|scope| {
         let visitors: Vec<_> =
-            (0..VISITORS).map(|_| scope.spawn(|| visit_repeatedly(&server, arch))).collect();
+            (0..VISITORS).map(|_| scope.spawn(|| numbers(&server, arch))).collect();
         visitors.into_iter().flat_map(|visitor| visitor.join().expect("a visitor")).collect()
     });
     all.sort_unstable();

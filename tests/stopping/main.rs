@@ -5,7 +5,6 @@ mod support;
 
 mod checking;
 mod copies;
-mod draining;
 mod foreign_processes;
 mod log;
 mod signals;

@@ -11,7 +11,7 @@ use crate::support::client::request;
 use crate::support::process::Process;
 use crate::support::{Client, Server, Store, TempDir};
 
-/// The status, the content coding, whether there is `Vary: Accept-Encoding`, the body and the ETag.
+/// An answer: status, content coding, whether it has `Vary: Accept-Encoding`, body and ETag.
 type GzipAnswer = (u16, Option<Vec<u8>>, bool, Vec<u8>, Vec<u8>);
 
 /// Requests a file and accepts gzip.
@@ -29,7 +29,7 @@ fn get_gzip(client: &mut Client, target: &str) -> GzipAnswer {
 test!(Architecture, an_encoded_file_goes_to_clients_that_accept_it_with_its_own_tag);
 fn an_encoded_file_goes_to_clients_that_accept_it_with_its_own_tag(arch: &str) {
     let root = TempDir::new();
-    // One file is cached in memory; the other is too large for that.
+    // One file is cached in memory, the other is too large for that.
     for (name, len) in [("small", 100), ("large", 100_000)] {
         root.write(&format!("{name}.txt"), "plain".repeat(len));
         root.write(&format!("{name}.txt.gz"), "coded".repeat(len));
