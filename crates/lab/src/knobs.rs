@@ -220,7 +220,7 @@ pub fn keeps_alive(setup: &Setup) -> bool {
 }
 
 /// Turns keep-alive off.
-pub fn keep_none_alive(setup: &mut Setup) {
+pub fn turn_keep_alive_off(setup: &mut Setup) {
     setup.insert(KEEP_ALIVE.to_owned(), OFF.to_owned());
 }
 
@@ -261,7 +261,7 @@ mod tests {
     fn the_load_learns_whether_connections_are_kept() {
         let mut setup = profile(PROFILES[0].0);
         assert!(keeps_alive(&setup) && keeps_alive(&Setup::new()));
-        keep_none_alive(&mut setup);
+        turn_keep_alive_off(&mut setup);
         assert!(!keeps_alive(&setup));
         assert!(options(&setup).unwrap().contains(&"--keep-alive-timeout".to_owned()));
     }

@@ -18,8 +18,8 @@ use crate::text::scrub::scrubbed;
 /// to wait for the last answers.
 const TIMEOUT: Duration = Duration::from_secs(90);
 
-/// How long the load can take to end after its report.
-const END: Duration = Duration::from_secs(1);
+/// How long the load generator can take to end after its report.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The least time between two [`LoadEvent::Tick`] events.
 const TICK: Duration = Duration::from_millis(100);
@@ -111,7 +111,7 @@ pub fn run(
             return Err(Aborted::Failed("the load did not end".into()));
         }
     }
-    child.wait_for_end(END);
+    child.wait_for_end(EXIT_TIMEOUT);
     serde_json::from_slice(&report).map_err(|_| {
         let words = scrubbed(&String::from_utf8_lossy(&stderr_text).replace(STARTED, ""));
         let how = child.how_it_ended().unwrap_or_else(|| "it still runs".into());

@@ -53,12 +53,12 @@ impl BenchProgress {
         progress
     }
 
-    /// More runs are to come than were planned.
+    /// Adds to the number of runs that were planned.
     pub fn expect_more(&mut self, runs: usize) {
         self.runs += runs;
     }
 
-    /// A run begins. Further attempts repeat a run that was disturbed.
+    /// Shows that a run begins. Attempts after the first repeat a run that was disturbed.
     pub fn begin(&mut self, cell: &Cell, round: usize, attempt: usize) {
         let clients = counted(cell.load.clients as u64, "client");
         self.current_run = format!("{}, {clients}, round {round}", cell.subject);
@@ -66,7 +66,7 @@ impl BenchProgress {
             let _ = write!(self.current_run, ", {rate} requests a second");
         }
         if attempt > 1 {
-            self.current_run += ", once more, as it was disturbed";
+            self.current_run += ", again because it was disturbed";
         }
         if self.on_terminal {
             // The last line is the status line, which changes.
@@ -78,8 +78,8 @@ impl BenchProgress {
         }
     }
 
-    /// A run of the cell with this index has ended.
-    pub fn done(&mut self, results: &Results, index: usize) {
+    /// Shows the result of a run of the cell with this index.
+    pub fn finish_run(&mut self, results: &Results, index: usize) {
         self.done += 1;
         if !self.on_terminal {
             let cell = &results.cells[index];
@@ -106,7 +106,7 @@ impl BenchProgress {
         self.draw(&format!("{table}{}", self.status_line()));
     }
 
-    /// The bench is over; the final table replaces this one.
+    /// Erases the table at the end of the bench; the final table follows.
     pub fn end(&mut self) {
         self.erase_all();
     }
@@ -124,7 +124,7 @@ impl BenchProgress {
     }
 
     /// Draws lines that will be overwritten later. Each line is cut to one row of the terminal,
-    /// since the cursor moves up by rows.
+    /// because the cursor moves up by rows.
     fn draw(&mut self, text: &str) {
         let most = columns().max(2) - 1;
         let lines: Vec<_> = text.lines().map(|line| truncated(line, most)).collect();

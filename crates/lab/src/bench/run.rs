@@ -5,7 +5,7 @@
 //!             samples the server's size                    samples its usage, at start and end
 //! ```
 //!
-//! Memory is sampled during the warm-up, since sampling takes time on the cores of the load.
+//! Memory is sampled during the warm-up, because sampling takes time on the cores of the load.
 
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -95,9 +95,9 @@ impl Bench<'_> {
         })?;
         arguments.length = Length::Time(Duration::from_secs_f64(settings.seconds));
         let drops = proc::listen_drops();
-        let (report, counted) = self.measure(&arguments, server, &sampler)?;
+        let (report, samples) = self.measure(&arguments, server, &sampler)?;
         let dropped = proc::listen_drops().zip(drops).map(|(now, then)| now.saturating_sub(then));
-        let cost = counted.and_then(|(start, end)| {
+        let cost = samples.and_then(|(start, end)| {
             let load = LoadUse {
                 requests_per_s: report.requests_per_second,
                 us_per_request: report.generator_cpu_us_per_request,
@@ -134,7 +134,7 @@ impl Bench<'_> {
         match report.requests {
             signed if signed == remarks => Ok(()),
             signed => {
-                Err(Aborted::Failed(format!("only {signed} of {remarks} remarks were taken")))
+                Err(Aborted::Failed(format!("only {signed} of {remarks} remarks were accepted")))
             }
         }
     }

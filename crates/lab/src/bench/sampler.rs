@@ -35,8 +35,7 @@ pub struct LoadUse {
     pub cores: f64,
 }
 
-/// Ticks are not used over a shorter time than this: a tick is ten milliseconds, too coarse for
-/// it.
+/// Over less time than this, ticks are not used: a tick is ten milliseconds, which is too coarse.
 const MIN_S_FOR_TICKS: f64 = 0.25;
 
 /// If taking the two samples takes more than this share of the measured time, they are not used.
@@ -70,7 +69,7 @@ struct ResourceUse {
 /// The memory, processes and threads of a server at one time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ServerSize {
-    /// Its memory, with shared pages counted in parts; none if the kernel does not let us see that.
+    /// Its memory, with shared pages counted in part (PSS); none if the kernel hides it.
     pub memory_kib: Option<u64>,
     /// Its processes.
     pub processes: usize,
@@ -85,10 +84,10 @@ impl Sampler {
         let all = proc::processes();
         let (server, mut store) = split_off_store(proc::family(&[self.server], all.clone()));
         store.extend(proc::family(&self.store, all.clone()));
-        // The load and the server are our children.
-        let ours = proc::family(&[std::process::id()], all.clone());
-        let ours: HashSet<_> = ours.iter().chain(&store).map(|process| process.pid).collect();
-        let others = all.iter().filter(|process| !ours.contains(&process.pid));
+        // The load generator and the server are children of this process.
+        let family = proc::family(&[std::process::id()], all.clone());
+        let measured: HashSet<_> = family.iter().chain(&store).map(|process| process.pid).collect();
+        let others = all.iter().filter(|process| !measured.contains(&process.pid));
         let threads = threads_of(&server);
         let store_threads = threads_of(&store).unwrap_or_default();
         let cores_of = |processes: &[Process], threads: Option<&Threads>| {
@@ -120,7 +119,7 @@ impl Sampler {
         }
     }
 
-    /// Takes the size of the server.
+    /// Measures the size of the server.
     pub fn size(&self) -> ServerSize {
         let (server, _) = split_off_store(proc::family(&[self.server], proc::processes()));
         let kib: Vec<_> =
@@ -202,15 +201,15 @@ impl UsageSample {
             Some(tick_duration(count).as_secs_f64() / elapsed_s)
         };
         cost.server_cores_idle = sum(&server_cores, |core| core.idle);
-        // A process of ours that can also use further cores can have run there. All its time is
-        // subtracted all the same, so that none of it is counted as other processes' time.
+        // A measured process that can use other cores too may have run on those. All its time is
+        // subtracted nevertheless, so that none of it counts as other processes' time.
         let (server, store) = (cost.server_cores_used, cost.store_cores_used.unwrap_or(0.0));
         let users =
             [(&server_cores, server), (&store_cores, store), (&self.load_cores, load.cores)];
         let others = |cores: &BTreeSet<usize>| {
-            let ours = users.iter().filter(|(of, _)| !of.is_disjoint(cores));
-            let ours: f64 = ours.map(|(_, used)| used).sum();
-            sum(cores, |core| core.by_processes).map(|used| (used - ours).max(0.0))
+            let measured = users.iter().filter(|(of, _)| !of.is_disjoint(cores));
+            let measured: f64 = measured.map(|(_, used)| used).sum();
+            sum(cores, |core| core.by_processes).map(|used| (used - measured).max(0.0))
         };
         cost.others_on_server_cores = others(&server_cores);
         cost.others_on_load_cores = others(&self.load_cores);
@@ -271,7 +270,7 @@ fn tick_duration(count: u64) -> Duration {
 }
 
 impl ServerSize {
-    /// The larger of both, in each number.
+    /// The larger one of each number.
     pub fn max(self, other: ServerSize) -> ServerSize {
         ServerSize {
             memory_kib: self.memory_kib.max(other.memory_kib),

@@ -11,7 +11,7 @@ use crate::results::{Cell, Load, Results, Run, Settings};
 const MOST_REPEATS: usize = 2;
 
 /// In all, at most one repeat for this many planned runs: on a machine that is never quiet, a bench
-/// would otherwise take three times as long and be none the better.
+/// would otherwise take three times as long without better results.
 const RUNS_FOR_EACH_REPEAT: usize = 4;
 
 /// The rows that a round measures; none if the bench is over. The first round is 1.
@@ -52,7 +52,7 @@ impl Repeats {
         Repeats { left: (cells * settings.rounds).div_ceil(RUNS_FOR_EACH_REPEAT) }
     }
 
-    /// Whether to measure a run again, of which `runs` belong to the same round already.
+    /// Whether to measure a run's cell again, which has `runs` runs in this round already.
     pub fn grant(&mut self, run: &Run, runs: usize) -> bool {
         let is_granted = disturbance(run) > 0.0 && runs <= MOST_REPEATS && self.left > 0;
         self.left -= usize::from(is_granted);
