@@ -71,7 +71,7 @@ impl Bench<'_> {
         let sampler = Sampler {
             server: server.id(),
             store: self.plan.store.processes(),
-            load_cores: match settings.cores.are_apart() {
+            load_cores: match settings.cores.are_separate() {
                 true => settings.cores.load.clone(),
                 false => cores::allowed(),
             },

@@ -137,7 +137,7 @@ impl Observer {
             let queue = self.queue.get_or_insert_default();
             queue.samples += 1;
             queue.waiting += sum(|socket| socket.waiting);
-            queue.limit = sum(|socket| socket.most_waiting);
+            queue.limit = sum(|socket| socket.max_waiting);
         }
     }
 
