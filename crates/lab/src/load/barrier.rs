@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-/// The shared state. `Relaxed` suffices, since no other memory depends on these numbers.
+/// The shared state. `Relaxed` suffices, because no other memory depends on these numbers.
 #[derive(Default)]
 pub struct Barrier {
     arrived: AtomicUsize,

@@ -71,9 +71,9 @@ impl Live {
     }
 }
 
-/// The text that overwrites a line of `written` columns with `line`, and the width of `line`. It
-/// is padded with blanks, since not every terminal has an escape code to erase a line. It leaves
-/// the last column free: a terminal would go to the next row after that.
+/// The text that overwrites a line of `written` columns with `line`, and the width of `line`. The
+/// text is padded with blanks, because not every terminal has an escape code to erase a line. The
+/// last column stays free: after it a terminal would go to the next row.
 fn overwrite(line: &str, written: usize, columns: Option<usize>) -> (String, usize) {
     let most = columns.map_or(usize::MAX, |columns| columns.saturating_sub(1));
     let line: String = line.chars().take(most).collect();

@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use super::chunks::Chunks;
 use super::malformed::Malformed;
 
-/// The longest head that is read. Servers send no longer ones, and memory needs a bound.
+/// The longest head that is read. No server sends a longer one, and memory needs a bound.
 const MOST_HEAD: usize = 64 * 1024;
 
 /// The most fields that are read.
@@ -156,7 +156,7 @@ const TOO_MANY_FIELDS: Malformed = Malformed("a head has more than 1000 fields")
 impl ParsedHead {
     /// The head at the start of these bytes, if it is complete.
     fn parse(bytes: &[u8]) -> Result<Option<ParsedHead>, Malformed> {
-        // The array is not initialised, since the parser writes over it.
+        // The array is not initialised: the parser writes over it.
         let mut fields = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
         match ParsedHead::parse_with(bytes, &mut fields) {
             Err(TOO_MANY_FIELDS) => {

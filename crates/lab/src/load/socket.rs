@@ -1,5 +1,5 @@
 //! Client sockets: they connect without blocking and, where possible, from several addresses of
-//! this machine, since each address has only some 28,000 ports.
+//! this machine, because each address has only some 28,000 ports.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
@@ -14,7 +14,7 @@ use zerohttpd_sys::source_address;
 const CLIENTS_PER_SOURCE: usize = 500;
 
 /// The most addresses. If each request has its own connection, even few clients use this many,
-/// since a closed connection holds its port for a while (`TIME_WAIT`, tcp(7)).
+/// because a closed connection holds its port for a while (`TIME_WAIT`, tcp(7)).
 const MOST_SOURCES: usize = 64;
 
 /// The most bytes of a request that surely fit one packet. For longer requests `TCP_NODELAY` is
