@@ -47,7 +47,7 @@ impl BenchProgress {
             counted(results.settings.rounds as u64, "round"),
             counted(runs as u64, "run"),
             results.settings.seconds,
-            results.settings.who_ran_where(),
+            results.settings.cores_in_words(),
             results.settings.seed
         );
         progress

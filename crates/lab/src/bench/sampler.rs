@@ -172,7 +172,7 @@ impl UsageSample {
             others_cores_used: Some(past(self.others, then.others) / elapsed_s),
             stolen_cores: stolen.map(|seconds| seconds / elapsed_s),
             switches_per_request: threads.as_deref().map(turns).map(|turns| each(turns as f64)),
-            switches_are_least: self.misses_threads_of(then),
+            switches_are_lower_bound: self.misses_threads_of(then),
             page_faults_per_request: each(faults as f64),
             ..Cost::default()
         };

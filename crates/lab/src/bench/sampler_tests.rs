@@ -55,7 +55,7 @@ fn what_was_used_between_two_times_is_the_cost() {
     // Processes used 0.75 of three cores; server, store and load used 0.95, partly on others.
     assert_eq!(cost.others_on_server_cores, Some(0.0));
     // Thread 2 has ended; what it did since the first sample is not known.
-    assert_eq!((cost.switches_per_request, cost.switches_are_least), (Some(0.495), true));
+    assert_eq!((cost.switches_per_request, cost.switches_are_lower_bound), (Some(0.495), true));
     let alone = sample(end, 1100, &[(4, 1, 1)]).since(&then, load(500.0)).unwrap();
     assert_eq!((alone.switches_per_request, alone.server_threads_waiting), (None, None));
     // The threads that served the clients have ended, and the one that is left did nothing.

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::ranking::{CellValue, Rank, RankedCell, Row, failing};
+use super::ranking::{CellValue, Rank, Row, RowEntry, failing};
 use super::style::Style;
 use crate::finding::limit::{DISTURBED, Limit};
 use crate::results::{Results, Subject};
@@ -20,7 +20,7 @@ const FIRST: usize = 7;
 const LONGEST_NAME: usize = 20;
 
 /// The column at which explanations begin in the legend.
-const MEANINGS: usize = 14;
+const MEANING_COLUMN: usize = 14;
 
 /// A name at the head of its column.
 fn shown_name(name: &str, style: Style) -> String {
@@ -57,8 +57,8 @@ pub fn throughput(results: &Results, style: Style) -> String {
                     |subject: &Subject| row.position(&subject.name).map(|at| &row.entries[at]);
                 let entries: Vec<_> = results.subjects[part.clone()].iter().map(entry).collect();
                 let nothing = || (".".to_owned(), ".".to_owned());
-                let of = |entry: &Option<&RankedCell<'_>>,
-                          show: fn(&RankedCell<'_>, Style) -> Painted| {
+                let of = |entry: &Option<&RowEntry<'_>>,
+                          show: fn(&RowEntry<'_>, Style) -> Painted| {
                     entry.map_or_else(nothing, |entry| show(entry, style))
                 };
                 let numbers: Vec<_> = entries.iter().map(|entry| of(entry, number)).collect();
@@ -78,10 +78,10 @@ pub fn throughput(results: &Results, style: Style) -> String {
 /// Divides the servers into parts that fit, of about the same size.
 fn parts(widths: &[usize], most: Option<usize>) -> Vec<std::ops::Range<usize>> {
     let room = most.map_or(usize::MAX, |most| most.saturating_sub(FIRST));
-    let fitting = |most_columns: usize| {
+    let divide = |max_columns: usize| {
         let (mut parts, mut start, mut used) = (Vec::new(), 0, 0);
         for (at, width) in widths.iter().enumerate() {
-            if at > start && (used + width > room || at - start == most_columns) {
+            if at > start && (used + width > room || at - start == max_columns) {
                 parts.push(start..at);
                 (start, used) = (at, 0);
             }
@@ -90,9 +90,9 @@ fn parts(widths: &[usize], most: Option<usize>) -> Vec<std::ops::Range<usize>> {
         parts.push(start..widths.len());
         parts
     };
-    let count = fitting(usize::MAX).len();
-    let even = fitting(widths.len().div_ceil(count));
-    if even.len() == count { even } else { fitting(usize::MAX) }
+    let count = divide(usize::MAX).len();
+    let even = divide(widths.len().div_ceil(count));
+    if even.len() == count { even } else { divide(usize::MAX) }
 }
 
 /// The text of a cell, plain for its width and painted.
@@ -108,7 +108,7 @@ fn line(out: &mut String, first: &str, cells: &[Painted], widths: &[usize]) {
     out.push('\n');
 }
 
-fn number(entry: &RankedCell<'_>, style: Style) -> Painted {
+fn number(entry: &RowEntry<'_>, style: Style) -> Painted {
     const BOLD: &str = "1";
     const FAINT: &str = "2";
     const RED: &str = "31";
@@ -131,23 +131,23 @@ fn number(entry: &RankedCell<'_>, style: Style) -> Painted {
 }
 
 /// How far the interval reaches: `±3%`.
-fn interval(entry: &RankedCell<'_>, style: Style) -> Painted {
+fn interval(entry: &RowEntry<'_>, style: Style) -> Painted {
     let text = match entry.shown() {
-        CellValue::Number(_, number) if number.high > number.low => within(number),
+        CellValue::Number(_, number) if number.high > number.low => half_width(number),
         _ => String::new(),
     };
     (text.clone(), style.paint(&text, "2"))
 }
 
 /// The half width of an interval, as a share of its value.
-pub fn within(number: Estimate) -> String {
+pub fn half_width(number: Estimate) -> String {
     match (number.high / number.value - 1.0) * 100.0 {
         percent if percent < 9.95 => format!("±{percent:.1}%"),
         percent => format!("±{percent:.0}%"),
     }
 }
 
-fn label(entry: &RankedCell<'_>, style: Style) -> Painted {
+fn label(entry: &RowEntry<'_>, style: Style) -> Painted {
     let text = shortened(&entry.label(), COLUMN + 1);
     let code = if matches!(entry.shown(), CellValue::Failed(_)) { "31" } else { "" };
     (text.clone(), style.paint(&text, code))
@@ -158,40 +158,40 @@ pub fn legend(results: &Results, style: Style) -> String {
     let rows = Row::all(results);
     let entries = || rows.iter().flat_map(|row| &row.entries);
     let mut meanings: Vec<(String, String)> = Vec::new();
-    let mut mean = |what: &str, meaning: &str| meanings.push((what.into(), meaning.into()));
+    let mut explain = |what: &str, meaning: &str| meanings.push((what.into(), meaning.into()));
     if entries().any(|entry| entry.rank == Rank::Leads) {
-        mean("*", "leads its row: it differs from all others in it");
+        explain("*", "leads its row: it differs from all others in it");
     }
     if entries().any(|entry| entry.rank == Rank::AmongBest) {
-        mean("=", "no server of its row is better, as far as can be told");
+        explain("=", "no server of its row is measurably better");
     }
     if rows.iter().any(|row| row.noise().is_some()) {
-        mean("±", "two servers of a row whose intervals do not overlap differ");
+        explain("±", "two servers of a row whose intervals do not overlap differ");
     }
     if entries().any(|entry| entry.is_disturbed()) {
-        mean("~", DISTURBED);
+        explain("~", DISTURBED);
     }
     for limit in shown_limits(&rows) {
-        mean(limit.label(), limit.meaning());
+        explain(limit.label(), limit.meaning());
     }
     for subject in &results.subjects {
         let shown = shown_name(&subject.name, style);
         if shown != subject.name {
-            mean("name", &format!("{shown} is {}", subject.name));
+            explain("name", &format!("{shown} is {}", subject.name));
         }
     }
     for text in failures(&rows) {
-        mean("failed", &text);
+        explain("failed", &text);
     }
     let mut out = String::new();
     for (what, meaning) in meanings {
         let text = format!("  {what:11} {meaning}");
-        out += &(wrapped(&text, style.width, MEANINGS) + "\n");
+        out += &(wrapped(&text, style.width, MEANING_COLUMN) + "\n");
     }
     out
 }
 
-/// What each number in the table is, in words.
+/// How each number in the table was averaged, in words.
 pub fn averaged(results: &Results) -> String {
     match results.rounds() {
         (_, 1) => "one round".into(),
@@ -199,7 +199,7 @@ pub fn averaged(results: &Results) -> String {
     }
 }
 
-/// The limits that stand in the table.
+/// The limits that the table shows.
 pub fn shown_limits(rows: &[Row<'_>]) -> Vec<Limit> {
     let entries = rows.iter().flat_map(|row| &row.entries);
     let shown = entries.filter(|entry| matches!(entry.shown(), CellValue::Number(..)));
@@ -211,24 +211,24 @@ pub fn shown_limits(rows: &[Row<'_>]) -> Vec<Limit> {
 
 /// The failures in words: runs without a result, and failed requests.
 pub fn failures(rows: &[Row<'_>]) -> Vec<String> {
-    let mut told = Vec::new();
+    let mut lines = Vec::new();
     for entry in rows.iter().flat_map(|row| &row.entries) {
         let name = &entry.cell.subject;
         let troubles = entry.cell.troubles.iter();
-        told.extend(troubles.map(|trouble| format!("{name}: {}", trouble.text)));
+        lines.extend(troubles.map(|trouble| format!("{name}: {}", trouble.text)));
     }
-    told.sort_unstable();
-    told.dedup();
+    lines.sort_unstable();
+    lines.dedup();
     for row in rows {
         for entry in &row.entries {
             let kinds: Vec<_> =
                 entry.failures().iter().map(|(kind, count)| format!("{count} × {kind}")).collect();
             if !kinds.is_empty() {
-                told.push(format!("{}, {}: {}", entry.cell.subject, row.name(), kinds.join(", ")));
+                lines.push(format!("{}, {}: {}", entry.cell.subject, row.name(), kinds.join(", ")));
             }
         }
     }
-    told
+    lines
 }
 
 #[cfg(test)]
