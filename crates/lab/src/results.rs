@@ -241,9 +241,9 @@ impl Results {
 
     /// The rounds of the rows in words: `3 rounds`, or `3 to 12 rounds` if they differ.
     pub fn rounds_in_words(&self) -> String {
-        let (least, most) = self.rounds();
-        let most_in_words = counted(most as u64, "round");
-        if least == most { most_in_words } else { format!("{least} to {most_in_words}") }
+        let (min, max) = self.rounds();
+        let max_in_words = counted(max as u64, "round");
+        if min == max { max_in_words } else { format!("{min} to {max_in_words}") }
     }
 
     /// The loads in the order of the table: the closed loop first, then each rate.

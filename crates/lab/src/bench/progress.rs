@@ -126,8 +126,8 @@ impl BenchProgress {
     /// Draws lines that will be overwritten later. Each line is cut to one row of the terminal,
     /// because the cursor moves up by rows.
     fn draw(&mut self, text: &str) {
-        let most = columns().max(2) - 1;
-        let lines: Vec<_> = text.lines().map(|line| truncated(line, most)).collect();
+        let max_columns = columns().max(2) - 1;
+        let lines: Vec<_> = text.lines().map(|line| truncated(line, max_columns)).collect();
         self.drawn.extend(lines.iter().map(|line| width_of(line)));
         self.write(&(lines.join("\n") + "\n"));
     }
@@ -139,8 +139,8 @@ impl BenchProgress {
         }
     }
 
-    /// Erases the last lines drawn, which had these widths. If the terminal has become narrower
-    /// since, each can take several rows.
+    /// Erases the last lines drawn, which had these widths. In a terminal that has become narrower,
+    /// each can take several rows.
     fn erase(&self, drawn: &[usize]) {
         let columns = columns().max(1);
         let rows: usize = drawn.iter().map(|width| width.div_ceil(columns).max(1)).sum();
@@ -182,9 +182,9 @@ fn columns() -> usize {
 
 /// Cuts a line to `most` columns. A line with colours is part of a table that fits, and is not
 /// cut.
-fn truncated(line: &str, most: usize) -> String {
-    match width_of(line) > most && !line.contains('\x1b') {
-        true => line.chars().take(most).collect(),
+fn truncated(line: &str, max_columns: usize) -> String {
+    match width_of(line) > max_columns && !line.contains('\x1b') {
+        true => line.chars().take(max_columns).collect(),
         false => line.to_owned(),
     }
 }

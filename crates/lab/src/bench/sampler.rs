@@ -11,7 +11,7 @@ use crate::host::ticks::{self, Ticks};
 use crate::results::Cost;
 
 /// The most threads that are sampled one by one; more would take part of the measured time.
-const MOST_THREADS: usize = 4096;
+const MAX_THREADS: usize = 4096;
 
 /// Samples the processes of a server and of its store.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +39,7 @@ pub struct LoadUse {
 const MIN_S_FOR_TICKS: f64 = 0.25;
 
 /// If taking the two samples takes more than this share of the measured time, they are not used.
-const MOST_SHARE: f64 = 0.5;
+const MAX_SHARE: f64 = 0.5;
 
 /// A sample of all processes.
 pub struct UsageSample {
@@ -137,7 +137,7 @@ impl UsageSample {
     /// None if sampling took most of that time.
     pub fn since(&self, then: &UsageSample, load: LoadUse) -> Option<Cost> {
         let elapsed_s = self.at.saturating_duration_since(then.at).as_secs_f64();
-        if (self.took + then.took).as_secs_f64() > MOST_SHARE * elapsed_s {
+        if (self.took + then.took).as_secs_f64() > MAX_SHARE * elapsed_s {
             return None;
         }
         let requests = load.requests_per_s * elapsed_s;
@@ -238,7 +238,7 @@ impl UsageSample {
 /// The threads of these processes, unless there are too many to sample.
 fn threads_of(processes: &[Process]) -> Option<Threads> {
     let count: usize = processes.iter().map(|process| process.threads).sum();
-    (count <= MOST_THREADS).then(|| processes.iter().flat_map(proc::threads_of).collect())
+    (count <= MAX_THREADS).then(|| processes.iter().flat_map(proc::threads_of).collect())
 }
 
 /// Divides a server's processes into its own and those of its embedded store.

@@ -8,7 +8,7 @@ use crate::report::ranking::{Row, disturbance};
 use crate::results::{Cell, Load, Results, Run, Settings};
 
 /// A disturbed run is measured again at most this many times.
-const MOST_REPEATS: usize = 2;
+const MAX_REPEATS: usize = 2;
 
 /// In all, at most one repeat for this many planned runs: on a machine that is never quiet, a bench
 /// would otherwise take three times as long without better results.
@@ -19,7 +19,7 @@ pub fn rows_of_round(results: &Results, round: usize) -> Vec<Load> {
     let settings = &results.settings;
     match (settings.until_percent, settings.max_rounds) {
         _ if round <= settings.rounds => results.loads(),
-        (Some(percent), Some(most)) if round <= most => {
+        (Some(percent), Some(max)) if round <= max => {
             let rows = Row::all(results).into_iter();
             rows.filter(|row| row.is_wider_than(percent)).map(|row| row.load).collect()
         }
@@ -54,7 +54,7 @@ impl Repeats {
 
     /// Whether to measure a run's cell again, which has `runs` runs in this round already.
     pub fn grant(&mut self, run: &Run, runs: usize) -> bool {
-        let is_granted = disturbance(run) > 0.0 && runs <= MOST_REPEATS && self.left > 0;
+        let is_granted = disturbance(run) > 0.0 && runs <= MAX_REPEATS && self.left > 0;
         self.left -= usize::from(is_granted);
         is_granted
     }

@@ -217,7 +217,7 @@ impl BenchArgs {
         };
         let store = Store::parse(&self.store)?;
         let cores = Cores::divide(&cores::allowed());
-        let most = clients.iter().copied().max().unwrap_or(1).div_ceil(CLIENTS_PER_THREAD);
+        let max_threads = clients.iter().copied().max().unwrap_or(1).div_ceil(CLIENTS_PER_THREAD);
         let rounds = usize::from(self.rounds);
         let runs = entries.len() * clients.len() * (1 + self.rate.len()) * rounds;
         let seconds = match (self.seconds, self.full) {
@@ -241,7 +241,7 @@ impl BenchArgs {
             seconds,
             warm_up_s: WARM_UP_S.min(seconds),
             seed: self.seed.unwrap_or(seed),
-            load_threads: cores.load.len().clamp(1, most),
+            load_threads: cores.load.len().clamp(1, max_threads),
             cores,
         };
         let name = today.replace('T', "-").replace([':', 'Z'], "");

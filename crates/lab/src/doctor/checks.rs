@@ -221,10 +221,11 @@ fn processes() -> Check {
 /// for which the table has no room.
 fn tracked_connections() -> Option<Check> {
     const WANTED: u64 = 65_536;
-    let most = machine::number("net/netfilter/nf_conntrack_max")?;
-    let check = Check::passed("tracked connections", most.to_string(), format!("{WANTED} or more"));
+    let limit = machine::number("net/netfilter/nf_conntrack_max")?;
+    let check =
+        Check::passed("tracked connections", limit.to_string(), format!("{WANTED} or more"));
     Some(check.unless(
-        most >= WANTED,
+        limit >= WANTED,
         Severity::Warn,
         "The firewall drops connections that it has no room to track.",
         Some(format!("sudo sysctl -w net.netfilter.nf_conntrack_max={WANTED}")),

@@ -191,9 +191,9 @@ pub fn holders(sockets: &[Listening]) -> Vec<u32> {
 pub fn descriptors_left(pid: u32) -> Option<u64> {
     let limits = read(&format!("/proc/{pid}/limits"))?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-    let most: u64 = line.split_whitespace().next()?.parse().ok()?;
+    let limit: u64 = line.split_whitespace().next()?.parse().ok()?;
     let open = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count() as u64;
-    Some(most.saturating_sub(open))
+    Some(limit.saturating_sub(open))
 }
 
 /// How often an accept queue was full when a connection came, on this machine since it was

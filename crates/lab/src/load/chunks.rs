@@ -26,7 +26,7 @@ pub enum Chunks {
 }
 
 /// Sixteen digits make the largest 64-bit number.
-const MOST_DIGITS: u8 = 16;
+const MAX_DIGITS: u8 = 16;
 
 impl Chunks {
     /// The position before the body.
@@ -59,7 +59,7 @@ impl Chunks {
 
     fn after(self, byte: u8) -> Option<Chunks> {
         Some(match (self, byte) {
-            (Chunks::Size(size, digits), _) if byte.is_ascii_hexdigit() && digits < MOST_DIGITS => {
+            (Chunks::Size(size, digits), _) if byte.is_ascii_hexdigit() && digits < MAX_DIGITS => {
                 let digit = char::from(byte).to_digit(16)?;
                 Chunks::Size(size << 4 | u64::from(digit), digits + 1)
             }

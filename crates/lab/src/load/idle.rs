@@ -1,7 +1,7 @@
 //! Idle clients: each has a kept-alive connection, and all are probed in turn.
 //!
 //! The limit of descriptors bounds what one process can hold, so there are as many processes,
-//! called holders, as needed. They are forked, since a holder needs only the plan. All holders
+//! called holders, as needed. They are forked: a holder needs only the plan. All holders
 //! write what happens to their clients into one pipe, and end when another pipe is closed.
 //!
 //! ```text

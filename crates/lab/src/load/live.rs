@@ -75,10 +75,10 @@ impl Live {
 /// text is padded with blanks, because not every terminal has an escape code to erase a line. The
 /// last column stays free: after it a terminal would go to the next row.
 fn overwrite(line: &str, written: usize, columns: Option<usize>) -> (String, usize) {
-    let most = columns.map_or(usize::MAX, |columns| columns.saturating_sub(1));
-    let line: String = line.chars().take(most).collect();
+    let max = columns.map_or(usize::MAX, |columns| columns.saturating_sub(1));
+    let line: String = line.chars().take(max).collect();
     let len = line.chars().count();
-    let blanks = written.min(most).saturating_sub(len);
+    let blanks = written.min(max).saturating_sub(len);
     match len {
         0 => (format!("\r{:blanks$}\r", ""), 0),
         _ => (format!("\r{line}{:blanks$}", ""), len),

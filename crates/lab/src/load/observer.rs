@@ -16,7 +16,7 @@ use crate::host::ticks::{self, Ticks};
 const MIN_QUEUE_SAMPLES: u64 = 5;
 
 /// The most threads that are sampled one by one.
-const MOST_THREADS: usize = 1024;
+const MAX_THREADS: usize = 1024;
 
 /// The observer of a server.
 pub struct Observer {
@@ -154,7 +154,7 @@ impl Observer {
             false => proc::family(&self.holders, proc::processes()),
         };
         let threads: usize = processes.iter().map(|process| process.threads).sum();
-        let sampled = if threads <= MOST_THREADS { &processes[..] } else { &[] };
+        let sampled = if threads <= MAX_THREADS { &processes[..] } else { &[] };
         let left = self.holders.iter().filter_map(|pid| proc::descriptors_left(*pid));
         Snapshot {
             at_ns: now_ns(),

@@ -35,7 +35,7 @@ pub struct LoadOutcome {
     pub clients_connected_peak: usize,
     /// How many clients got an answer at all.
     pub clients_answered: usize,
-    /// All connections that were made. There can be more than clients, since a server can close
+    /// All connections that were made. There can be more than clients, because a server can close
     /// connections.
     pub connections: u64,
     /// How many threads the load generator had.

@@ -77,8 +77,8 @@ mod tests {
             let starts: Vec<_> = (0..=threads).map(|at| start_of(all, threads, at)).collect();
             assert_eq!((starts[0], starts[threads]), (0, all));
             let parts: Vec<_> = starts.windows(2).map(|pair| pair[1] - pair[0]).collect();
-            let (least, most) = (parts.iter().min().unwrap(), parts.iter().max().unwrap());
-            assert!(most - least <= 1, "{parts:?}");
+            let (min, max) = (parts.iter().min().unwrap(), parts.iter().max().unwrap());
+            assert!(max - min <= 1, "{parts:?}");
         }
     }
 

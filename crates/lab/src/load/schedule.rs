@@ -183,8 +183,8 @@ mod tests {
                 gaps.sort_unstable();
                 let median = gaps[gaps.len() / 2] as f64 * rate / 1e9;
                 assert!((median - 1.0).abs() < 0.05, "{rate}/s from {threads}: {median}");
-                let most = gaps[gaps.len() - 1] as f64 * rate / 1e9;
-                assert!(most < 1.5, "{rate}/s from {threads}: {most}");
+                let max = gaps[gaps.len() - 1] as f64 * rate / 1e9;
+                assert!(max < 1.5, "{rate}/s from {threads}: {max}");
             }
         }
     }

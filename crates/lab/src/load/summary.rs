@@ -180,8 +180,8 @@ fn write_processors(out: &mut String, outcome: &LoadOutcome) -> std::fmt::Result
 
 /// The processes of the server that used most processor time, with the cores that they used.
 fn processes(server: &ObservedServer) -> String {
-    const MOST: usize = 3;
-    let groups = server.processes.iter().take(MOST).map(|group| match group.processes {
+    const MAX: usize = 3;
+    let groups = server.processes.iter().take(MAX).map(|group| match group.processes {
         1 => format!("{} {:.2}", group.name, group.cores_used),
         count => format!("{count} × {} {:.2}", group.name, group.cores_used),
     });

@@ -36,14 +36,14 @@ impl Agreement {
         }
         let row = Row::of(results, *results.loads().first()?);
         let values = || row.entries.iter().filter_map(|entry| Some(entry.value?.value));
-        let (least, most) = (values().reduce(f64::min)?, values().reduce(f64::max)?);
+        let (min, max) = (values().reduce(f64::min)?, values().reduce(f64::max)?);
         let widest = row
             .pairs()
             .max_by(|one, other| one.least_detectable.total_cmp(&other.least_detectable))?;
         Some(Agreement {
             names: row.entries.len(),
             noise: row.noise()?,
-            band: most / least,
+            band: max / min,
             wrong_pairs: row.pairs().filter(|ratio| ratio.is_different).count(),
             least_ratio: widest.detectable_with(ROUNDS),
             rounds_needed: widest.rounds_for(USEFUL_RATIO),

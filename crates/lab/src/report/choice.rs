@@ -139,10 +139,10 @@ fn lead(rows: &[Row<'_>]) -> Option<String> {
     }
     let next = if leads.iter().all(|lead| lead.0 == next) { next } else { "the next one" };
     let ratios = || leads.iter().map(|lead| lead.1.value);
-    let least = ratios().fold(f64::INFINITY, f64::min);
-    let most = ratios().fold(0.0, f64::max);
-    let (least, most) = (format!("{least:.2}"), format!("{most:.2}"));
-    let range = if least == most { least } else { format!("{least} to {most}") };
+    let min = ratios().fold(f64::INFINITY, f64::min);
+    let max = ratios().fold(0.0, f64::max);
+    let (min, max) = (format!("{min:.2}"), format!("{max:.2}"));
+    let range = if min == max { min } else { format!("{min} to {max}") };
     Some(format!("{range} times {next}'s"))
 }
 
@@ -161,9 +161,9 @@ fn values(rows: &[Row<'_>]) -> String {
     };
     let values: Vec<_> = rows.iter().flat_map(of).collect();
     let write = |value| rows[0].measure.write(value);
-    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
-    let most = values.iter().copied().fold(0.0, f64::max);
-    if least == most { write(most) } else { format!("{}–{}", write(least), write(most)) }
+    let min = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let max = values.iter().copied().fold(0.0, f64::max);
+    if min == max { write(max) } else { format!("{}–{}", write(min), write(max)) }
 }
 
 /// Why no server of a row is ranked.

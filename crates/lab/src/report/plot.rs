@@ -197,7 +197,7 @@ impl Plot {
         }
     }
 
-    /// A bar for each server, since a single number of clients makes no line.
+    /// A bar for each server: a single number of clients makes no line.
     fn bars(&self) -> Markup {
         let left = self.widest_name() + 12.0;
         let values: Vec<_> = self.points().map(|point| point.high).collect();
@@ -277,11 +277,11 @@ pub fn curve(points: &[(f64, u64)], write: fn(f64) -> String) -> Markup {
     const RIGHT: f64 = 500.0;
     /// The percentiles that are labelled, and the last one that is drawn.
     const TICKS: [f64; 5] = [0.0, 90.0, 99.0, 99.9, 99.99];
-    const MOST: f64 = 99.995;
+    const MAX: f64 = 99.995;
     let values: Vec<_> = points.iter().map(|(_, us)| (*us).max(1) as f64).collect();
     let y = Scale::log(&values, BOTTOM, 10.0);
-    let beyond = |percentile: f64| 100.0 / (100.0 - percentile.min(MOST));
-    let x = Scale::log_between(1.0, beyond(MOST), 60.0, RIGHT);
+    let beyond = |percentile: f64| 100.0 / (100.0 - percentile.min(MAX));
+    let x = Scale::log_between(1.0, beyond(MAX), 60.0, RIGHT);
     let corners: Vec<_> = points
         .iter()
         .map(|(percentile, us)| {

@@ -50,7 +50,7 @@ pub struct RowEntry<'a> {
 pub enum Rank {
     /// It is better than all others.
     Leads,
-    /// No server is better, as far as can be told, and it is not better than all others.
+    /// No server is measurably better, and it is not better than all others.
     AmongBest,
     /// Another server is better.
     Behind,
@@ -264,12 +264,12 @@ fn counted_runs(cell: &Cell, measure: Measure) -> Vec<Option<&Run>> {
 /// from the share of the server's cores that they took, taken to be at least [`SHARED`], from which
 /// on a verdict mentions them. 0 if the verdict does not.
 pub fn disturbance(run: &Run) -> f64 {
-    const MOST: f64 = 0.9;
+    const MAX: f64 = 0.9;
     if run.verdict.iter().all(|finding| finding.kind != Limit::Neighbours) {
         return 0.0;
     }
     let share = |cost: &Cost| taken(cost) / cost.server_cores_allowed.unwrap_or(1).max(1) as f64;
-    -(1.0 - run.cost.as_ref().map_or(MOST, share).clamp(SHARED, MOST)).ln()
+    -(1.0 - run.cost.as_ref().map_or(MAX, share).clamp(SHARED, MAX)).ln()
 }
 
 impl RowEntry<'_> {
@@ -381,8 +381,8 @@ fn limit(cell: &Cell) -> Option<Limit> {
     for limit in firsts {
         *counts.entry(limit).or_default() += 1;
     }
-    let most = counts.values().copied().max()?;
-    counts.into_iter().find(|(_, count)| *count == most).map(|(limit, _)| limit)
+    let max = counts.values().copied().max()?;
+    counts.into_iter().find(|(_, count)| *count == max).map(|(limit, _)| limit)
 }
 
 #[cfg(test)]

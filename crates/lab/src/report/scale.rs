@@ -14,20 +14,20 @@ pub struct Scale {
 impl Scale {
     /// A linear axis from 0 to somewhat above these values, with easily read steps.
     pub fn linear(values: &[f64], from: f64, to: f64) -> Scale {
-        let most = values.iter().copied().fold(0.0, f64::max);
-        let step = nice_step(most);
-        let high = if most > 0.0 { (most / step).ceil() * step } else { 1.0 };
+        let max = values.iter().copied().fold(0.0, f64::max);
+        let step = nice_step(max);
+        let high = if max > 0.0 { (max / step).ceil() * step } else { 1.0 };
         Scale { low: 0.0, high, is_log: false, from, to }
     }
 
     /// A logarithmic axis, rounded to hold these values.
     pub fn log(values: &[f64], from: f64, to: f64) -> Scale {
         let positive = || values.iter().copied().filter(|value| *value > 0.0);
-        let (least, most) = (positive().fold(f64::MAX, f64::min), positive().fold(0.0, f64::max));
-        if most == 0.0 {
+        let (min, max) = (positive().fold(f64::MAX, f64::min), positive().fold(0.0, f64::max));
+        if max == 0.0 {
             return Scale { low: 1.0, high: 10.0, is_log: true, from, to };
         }
-        let (low, high) = (rounded_down(least), rounded_up(most));
+        let (low, high) = (rounded_down(min), rounded_up(max));
         let high = if high > low { high } else { low * 10.0 };
         Scale { low, high, is_log: true, from, to }
     }
@@ -65,11 +65,11 @@ impl Scale {
 }
 
 /// 1, 2 or 5 times a power of ten, about a fifth of this value.
-fn nice_step(most: f64) -> f64 {
-    if most <= 0.0 {
+fn nice_step(max: f64) -> f64 {
+    if max <= 0.0 {
         return 1.0;
     }
-    let raw = most / 5.0;
+    let raw = max / 5.0;
     let power = 10_f64.powf(raw.log10().floor());
     let factor = [1.0, 2.0, 5.0, 10.0].into_iter().find(|factor| factor * power >= raw * 0.999);
     factor.unwrap_or(10.0) * power
@@ -112,15 +112,15 @@ pub fn spread(wanted: &[f64], gap: f64, top: f64, bottom: f64) -> Vec<f64> {
     let mut order: Vec<_> = (0..wanted.len()).collect();
     order.sort_by(|a, b| wanted[*a].total_cmp(&wanted[*b]));
     let mut placed = wanted.to_vec();
-    let mut least = top;
+    let mut min = top;
     for &index in &order {
-        placed[index] = placed[index].max(least);
-        least = placed[index] + gap;
+        placed[index] = placed[index].max(min);
+        min = placed[index] + gap;
     }
-    let mut most = bottom;
+    let mut max = bottom;
     for &index in order.iter().rev() {
-        placed[index] = placed[index].min(most);
-        most = placed[index] - gap;
+        placed[index] = placed[index].min(max);
+        max = placed[index] - gap;
     }
     placed
 }

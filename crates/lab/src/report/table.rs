@@ -1,5 +1,5 @@
-//! The table, for a terminal or for a file: servers across, clients down, as in the articles. If
-//! the servers don't fit beside each other, the table has several parts.
+//! The table, for a terminal or a file: a column per server, a row per number of clients, as in the
+//! articles. If the columns don't fit beside each other, the table has several parts.
 
 use std::fmt::Write as _;
 
@@ -24,8 +24,8 @@ const MEANING_COLUMN: usize = 14;
 
 /// A name at the head of its column.
 fn shown_name(name: &str, style: Style) -> String {
-    let most = style.width.map(|width| width.saturating_sub(FIRST + 1).min(LONGEST_NAME));
-    most.map_or_else(|| name.to_owned(), |most| shortened(name, most.max(1)))
+    let max_chars = style.width.map(|width| width.saturating_sub(FIRST + 1).min(LONGEST_NAME));
+    max_chars.map_or_else(|| name.to_owned(), |max_chars| shortened(name, max_chars.max(1)))
 }
 
 /// The table: requests a second, or the p99 latency in an open loop, with the limits beneath.
@@ -76,8 +76,8 @@ pub fn throughput(results: &Results, style: Style) -> String {
 }
 
 /// Divides the servers into parts that fit, of about the same size.
-fn parts(widths: &[usize], most: Option<usize>) -> Vec<std::ops::Range<usize>> {
-    let room = most.map_or(usize::MAX, |most| most.saturating_sub(FIRST));
+fn parts(widths: &[usize], max_width: Option<usize>) -> Vec<std::ops::Range<usize>> {
+    let room = max_width.map_or(usize::MAX, |max_width| max_width.saturating_sub(FIRST));
     let divide = |max_columns: usize| {
         let (mut parts, mut start, mut used) = (Vec::new(), 0, 0);
         for (at, width) in widths.iter().enumerate() {

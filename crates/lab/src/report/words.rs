@@ -11,7 +11,7 @@ use crate::statistics::Ratio;
 use crate::text::numbers::{counted, factor, rounded};
 
 /// The most rows whose leaders are all named; of more rows, the first, the middle and the last.
-const MOST_ROWS: usize = 6;
+const MAX_ROWS: usize = 6;
 
 /// The ratios for which a number of rounds is proposed.
 const GOALS: [f64; 8] = [5.0, 3.0, 2.0, 1.5, 1.2, 1.1, 1.05, 1.03];
@@ -19,7 +19,7 @@ const GOALS: [f64; 8] = [5.0, 3.0, 2.0, 1.5, 1.2, 1.1, 1.05, 1.03];
 /// The most important sentences: which server is best under which load, and how sure that is.
 pub fn answers(results: &Results, rows: &[Row<'_>]) -> Vec<String> {
     let mut sentences: Vec<_> =
-        of_each_mode(results, rows, MOST_ROWS).into_iter().filter_map(best).collect();
+        of_each_mode(results, rows, MAX_ROWS).into_iter().filter_map(best).collect();
     // What a request costs depends little on the kind of loop, so only the first kind is shown.
     let first = rows.first().map(|row| row.load.rate_asked_per_second);
     let first = rows.iter().filter(|row| Some(row.load.rate_asked_per_second) == first);
@@ -33,14 +33,18 @@ pub fn answers(results: &Results, rows: &[Row<'_>]) -> Vec<String> {
 
 /// The rows of the closed loop, then those of each open one: all, or the first, the middle and the
 /// last.
-fn of_each_mode<'a, 'b>(results: &Results, rows: &'b [Row<'a>], most: usize) -> Vec<&'b Row<'a>> {
+fn of_each_mode<'a, 'b>(
+    results: &Results,
+    rows: &'b [Row<'a>],
+    max_rows: usize,
+) -> Vec<&'b Row<'a>> {
     let rates = results.settings.rates_per_second.iter().copied().map(Some);
     let of_mode = |rate: Option<f64>| {
         let rows: Vec<_> =
             rows.iter().filter(|row| row.load.rate_asked_per_second == rate).collect();
         let last = rows.len().saturating_sub(1);
-        let mut shown = if most < 3 { vec![0, last] } else { vec![0, last / 2, last] };
-        if rows.len() <= most {
+        let mut shown = if max_rows < 3 { vec![0, last] } else { vec![0, last / 2, last] };
+        if rows.len() <= max_rows {
             shown = (0..rows.len()).collect();
         }
         shown.dedup();
@@ -100,9 +104,9 @@ fn too_wide(results: &Results, rows: &[Row<'_>]) -> Vec<String> {
             )),
         }
     }
-    let more = sentences.len().saturating_sub(MOST_ROWS);
+    let more = sentences.len().saturating_sub(MAX_ROWS);
     if more > 1 {
-        sentences.truncate(MOST_ROWS);
+        sentences.truncate(MAX_ROWS);
         sentences.push(format!("{more} more rows did not become as narrow as ±{percent} %."));
     }
     sentences
@@ -126,8 +130,8 @@ pub fn sensitivity(rows: &[Row<'_>]) -> Option<String> {
 fn range(values: impl Iterator<Item = f64>, write: fn(f64) -> String) -> Option<String> {
     let mut values: Vec<_> = values.collect();
     values.sort_by(f64::total_cmp);
-    let (least, most) = (write(*values.first()?), write(*values.last()?));
-    Some(if least == most { least } else { format!("{least} to {most}") })
+    let (min, max) = (write(*values.first()?), write(*values.last()?));
+    Some(if min == max { min } else { format!("{min} to {max}") })
 }
 
 /// `1.31 times (1.22–1.41) threaded's`.
@@ -169,11 +173,11 @@ pub fn best(row: &Row<'_>) -> Option<String> {
 /// The servers that can't be told apart from the best, in words: `epoll and poll`; if there are
 /// many, `5 of 7 servers, epoll among them,`.
 pub fn among_best(row: &Row<'_>, best: &[usize]) -> String {
-    const MOST_NAMES: usize = 3;
+    const MAX_NAMES: usize = 3;
     let names: Vec<_> = best.iter().map(|index| row.entries[*index].cell.subject.clone()).collect();
     match (names.len(), row.order().len()) {
-        (count, all) if count > MOST_NAMES && count == all => format!("all {all} servers"),
-        (count, all) if count > MOST_NAMES => {
+        (count, all) if count > MAX_NAMES && count == all => format!("all {all} servers"),
+        (count, all) if count > MAX_NAMES => {
             format!("{count} of {all} servers, {} among them,", names[0])
         }
         _ => listed(&names),
@@ -236,7 +240,7 @@ fn disturbed(results: &Results, rows: &[Row<'_>]) -> Vec<String> {
 }
 
 /// The most cells that a sentence names.
-const MOST_CELLS: usize = 6;
+const MAX_CELLS: usize = 6;
 
 /// `a, b and c`.
 pub fn listed(names: &[String]) -> String {
@@ -260,9 +264,9 @@ fn what_fails(rows: &[Row<'_>]) -> Option<String> {
     }
     let count = counted(failing.len() as u64, "cell");
     let have = if failing.len() == 1 { "has" } else { "have" };
-    let more = failing.len().saturating_sub(MOST_CELLS);
+    let more = failing.len().saturating_sub(MAX_CELLS);
     if more > 1 {
-        failing.truncate(MOST_CELLS);
+        failing.truncate(MAX_CELLS);
         failing.push(format!("{more} more"));
     }
     (!failing.is_empty()).then(|| {

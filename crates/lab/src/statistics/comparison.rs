@@ -14,7 +14,7 @@ const POOLED_FREEDOM: usize = 60;
 const POWER: f64 = 0.842;
 
 /// The most rounds that are proposed.
-const MOST_ROUNDS: usize = 1000;
+const MAX_ROUNDS: usize = 1000;
 
 /// All servers of a row, compared with each other.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,7 +93,7 @@ impl Ratio {
     /// How many rounds would detect this ratio in four of five benches; none if too many.
     pub fn rounds_for(&self, ratio: f64) -> Option<usize> {
         let goal = ratio.ln().abs();
-        (2..=MOST_ROUNDS).find(|rounds| self.spread.with_rounds(*rounds).detectable_log() <= goal)
+        (2..=MAX_ROUNDS).find(|rounds| self.spread.with_rounds(*rounds).detectable_log() <= goal)
     }
 
     /// The least ratio above 1 that this many rounds would detect in four of five cases.

@@ -9,7 +9,7 @@ use statrs::distribution::{ContinuousCDF, Normal};
 use statrs::function::gamma::ln_gamma;
 
 /// More degrees of freedom than this make no difference.
-const MOST_FREEDOM: usize = 1000;
+const MAX_FREEDOM: usize = 1000;
 
 /// The range that is exceeded with this probability.
 ///
@@ -17,7 +17,7 @@ const MOST_FREEDOM: usize = 1000;
 /// estimated variance, at least 1.
 pub fn upper_quantile(probability: f64, means: usize, freedom: usize) -> f64 {
     static KNOWN: Mutex<BTreeMap<(u64, usize, usize), f64>> = Mutex::new(BTreeMap::new());
-    let freedom = freedom.clamp(1, MOST_FREEDOM);
+    let freedom = freedom.clamp(1, MAX_FREEDOM);
     let key = (probability.to_bits(), means, freedom);
     let known = |known: &BTreeMap<_, f64>| known.get(&key).copied();
     let lock = || KNOWN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());

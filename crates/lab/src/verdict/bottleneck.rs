@@ -113,7 +113,7 @@ pub fn disturbed(seen: &Observations) -> Option<Finding<Diagnosis>> {
         return None;
     }
     let text = format!(
-        "What limited the numbers can't be determined: the cores that the server can use were busy \
+        "The limit can't be determined: the cores that the server can use were busy \
          {:.0} % of the time, though it used only {}, and {waiting:.1} of its threads waited for \
          a core on average. Give it cores that no other process uses, with taskset -c.",
         busy * 100.0,
@@ -142,7 +142,7 @@ pub fn nothing_limits(seen: &Observations) -> Finding<Diagnosis> {
             "the server's processes could not be found"
         };
         let text = format!(
-            "The load generator was not the limit. What was can't be determined from here: {why}."
+            "The load generator was not the limit, which can't be determined from here: {why}."
         );
         return finding(Diagnosis::OutOfSight, text);
     }

@@ -165,7 +165,7 @@ fn generator(seen: &Observations) -> Vec<Finding<Diagnosis>> {
         found.push(finding(Diagnosis::GeneratorStarved, text));
     }
     if seen.rate_asked.is_some() && seen.generator_is_late() {
-        let (p99, most) = seen.own_lateness_us;
+        let (p99, max) = seen.own_lateness_us;
         let text = format!(
             "The load generator itself was late: {} left more than 1 ms after {} due although a \
              client was free (99 % of all left within {}, all within {}). The latencies include \
@@ -173,7 +173,7 @@ fn generator(seen: &Observations) -> Vec<Finding<Diagnosis>> {
             requests(seen.own_late),
             if seen.own_late == 1 { "it was" } else { "they were" },
             latency(p99 as f64),
-            latency(most as f64)
+            latency(max as f64)
         );
         found.push(finding(Diagnosis::GeneratorLate, text));
     }

@@ -11,7 +11,7 @@
 //! | load | the load generator had no time left | its threads ran all the time |
 //! | cpu | the server had no time left | all its cores, or a thread, ran for it all the time |
 //! | cpu, shared, store | cores had no time left | none was idle, and threads waited for one |
-//! | disturbed | other processes had the cores | none was idle, and others used much of them |
+//! | disturbed | other processes had the cores | as above, and others used much of them |
 //! | store, waiting | answers waited, not for a core | server, store and generator hardly ran |
 //! | latency | none of these | |
 //!
