@@ -108,8 +108,8 @@ fn measure(plan: &BenchPlan, started: String) -> Result<(Results, Result<(), Abo
 /// Creates the folder and writes the settings before the first run, so that a folder that can't be
 /// written to is noticed now. Results that have runs, or can't be read, are not overwritten.
 fn make_folder(out: &Path, results: &Results) -> Result<(), String> {
-    let is_there = fs::exists(out.join(FILE)).unwrap_or(false);
-    if is_there && Results::load(out).map_or(true, |results| results.has_runs()) {
+    let has_file = fs::exists(out.join(FILE)).unwrap_or(false);
+    if has_file && Results::load(out).map_or(true, |results| results.has_runs()) {
         return Err(format!("{} has results already; name another --out", out.display()));
     }
     fs::create_dir_all(out).map_err(|error| format!("can't make {}: {error}", out.display()))?;
