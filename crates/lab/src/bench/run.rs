@@ -5,7 +5,7 @@
 //!             samples the server's size                    samples its usage, at start and end
 //! ```
 //!
-//! Memory is sampled during the warm-up, because sampling takes time on the cores of the load.
+//! Memory is sampled during the warm-up, because sampling takes time on the load generator's cores.
 
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -48,7 +48,7 @@ impl Bench<'_> {
     ///
     /// # Errors
     ///
-    /// The server or the load can't be started, or fails; or Ctrl-C.
+    /// The server or the load generator can't be started, or fails; or Ctrl-C.
     pub fn run(&self, entry: &SubjectPlan, load: Load, round: usize) -> Result<Run, Aborted> {
         let server = RunningServer::start(entry, &self.plan.settings.path, self.testbed())?;
         let run = self.warm_up_and_measure(&server, entry, load, round);
@@ -154,7 +154,7 @@ impl Bench<'_> {
         arguments: &LoadArguments<'_>,
         server: &RunningServer<'_>,
         sampler: &Sampler,
-    ) -> Result<(LoadOutcome, Option<Pair>), Aborted> {
+    ) -> Result<(LoadOutcome, Option<SamplePair>), Aborted> {
         let (mut start, mut end) = (None, None);
         let report =
             load::run(arguments, server.as_fd(), self.interrupt, &mut |event| match event {
@@ -167,7 +167,7 @@ impl Bench<'_> {
 }
 
 /// The samples at the start and at the end of a measurement.
-type Pair = (UsageSample, UsageSample);
+type SamplePair = (UsageSample, UsageSample);
 
 /// The conditions of a run, for the verdict.
 fn conditions(settings: &Settings, subject: &Subject, load: Load) -> Conditions {

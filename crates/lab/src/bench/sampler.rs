@@ -20,11 +20,11 @@ pub struct Sampler {
     pub server: u32,
     /// The processes of a store that is not a child of the server.
     pub store: Vec<u32>,
-    /// The cores of the load.
+    /// The cores of the load generator.
     pub load_cores: Vec<usize>,
 }
 
-/// What the load reports about itself.
+/// What the load generator reports about itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LoadUse {
     /// Requests per second that were answered.
@@ -54,7 +54,7 @@ pub struct UsageSample {
     store_threads: Threads,
     stolen_ticks: Option<u64>,
     cores: BTreeMap<usize, Ticks>,
-    /// The cores that the server, the store and the load can use.
+    /// The cores that server, store and load generator can use.
     server_cores: BTreeSet<usize>,
     store_cores: BTreeSet<usize>,
     load_cores: BTreeSet<usize>,
@@ -133,8 +133,8 @@ impl Sampler {
 }
 
 impl UsageSample {
-    /// What the server, the store, the load and other processes used since the earlier sample.
-    /// None if sampling took most of that time.
+    /// What server, store, load generator and other processes used since the earlier sample. None
+    /// if sampling took most of that time.
     pub fn since(&self, then: &UsageSample, load: LoadUse) -> Option<Cost> {
         let elapsed_s = self.at.saturating_duration_since(then.at).as_secs_f64();
         if (self.took + then.took).as_secs_f64() > MAX_SHARE * elapsed_s {
@@ -180,7 +180,7 @@ impl UsageSample {
         Some(cost)
     }
 
-    /// Adds to `cost` what the cores of the server and of the load did.
+    /// Adds to `cost` what the cores of the server and of the load generator did.
     fn add_cores(&self, then: &UsageSample, elapsed_s: f64, load: LoadUse, cost: &mut Cost) {
         let server_cores: BTreeSet<_> =
             self.server_cores.union(&then.server_cores).copied().collect();

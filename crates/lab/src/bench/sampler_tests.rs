@@ -7,7 +7,7 @@ fn core_ticks(ms: u64) -> Ticks {
     Ticks { by_processes: ms / 20, idle: ms / 50, ..Ticks::default() }
 }
 
-/// The usage of a load with this many requests a second.
+/// The usage of a load generator with this many requests a second.
 fn load(requests_per_s: f64) -> LoadUse {
     LoadUse { requests_per_s, us_per_request: 300.0, cores: 0.2 }
 }
@@ -26,7 +26,7 @@ fn sample(at: Instant, server_ms: u64, threads: &[(u32, u64, u64)]) -> UsageSamp
         threads: Some(threads.iter().map(thread).collect()),
         store_threads: HashMap::new(),
         stolen_ticks: Some(0),
-        // The server has cores 0 to 2, the load 2 and 3.
+        // The server has cores 0 to 2, the load generator 2 and 3.
         cores: (0..4).map(|core| (core, core_ticks(server_ms))).collect(),
         server_cores: [0, 1, 2].into(),
         store_cores: [0].into(),

@@ -52,7 +52,7 @@ impl Repeats {
         Repeats { left: (cells * settings.rounds).div_ceil(RUNS_FOR_EACH_REPEAT) }
     }
 
-    /// Whether to measure a run's cell again, which has `runs` runs in this round already.
+    /// Whether to measure the cell of `run` again. It has `runs` runs in this round already.
     pub fn grant(&mut self, run: &Run, runs: usize) -> bool {
         let is_granted = disturbance(run) > 0.0 && runs <= MAX_REPEATS && self.left > 0;
         self.left -= usize::from(is_granted);

@@ -49,7 +49,7 @@ const AA_CLIENTS: usize = 100;
 /// Under how many names an A/A bench measures its server.
 const AA_NAMES: usize = 4;
 
-/// The least number of clients for each thread of the load.
+/// The least number of clients for each thread of the load generator.
 const CLIENTS_PER_THREAD: usize = 16;
 
 /// What to measure, and how.

@@ -10,8 +10,8 @@ use crate::host::cores::{self, Cores};
 use crate::host::machine::{self, Machine};
 use crate::report::agreement::Agreement;
 
-/// The descriptors that a server and the load need for the clients of the largest table, with a few
-/// to spare.
+/// The descriptors that server and load generator need for the clients of the largest table, with
+/// a few to spare.
 const DESCRIPTORS: u64 = 16_384;
 
 /// The length of the accept queue that our servers request.

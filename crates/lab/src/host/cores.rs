@@ -15,7 +15,7 @@ pub struct Cores {
     pub server: Vec<usize>,
     /// The embedded store, which is a child of the server. A Redis keeps the cores that it has.
     pub store: Vec<usize>,
-    /// The load, and the laboratory itself.
+    /// The load generator, and the laboratory itself.
     pub load: Vec<usize>,
 }
 

@@ -1,4 +1,4 @@
-//! How the threads of a load agree when to begin and when to stop.
+//! How the load generator's threads agree when to begin and when to stop.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 

@@ -1,4 +1,4 @@
-//! Combines what the threads of a load counted with what was observed of the server.
+//! Combines what the load generator's threads counted with what was observed of the server.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! A request and its answer: what a thread of the load does with a client's socket.
+//! A request and its answer: what a thread of the load generator does with a client's socket.
 
 use std::cmp::Reverse;
 
@@ -194,7 +194,7 @@ impl LoadWorker<'_> {
             self.close(client);
         }
         self.end_request(client);
-        self.go_on_after_answer(client);
+        self.continue_after_answer(client);
     }
 
     /// Handles a failed request: sends it again if that is allowed, else counts the failure.
@@ -244,7 +244,7 @@ impl LoadWorker<'_> {
     }
 
     /// Begins a client's next request, pauses the client for its think time, or sets it idle.
-    fn go_on_after_answer(&mut self, client: u32) {
+    fn continue_after_answer(&mut self, client: u32) {
         let think_ns = self.plan.think.as_nanos() as u64;
         match (self.period, self.plan.rate_per_s) {
             (Some((_, end_ns)), None) if self.now_ns < end_ns => match think_ns {

@@ -51,7 +51,7 @@ enum ReaderState {
     UntilEnd(Answer),
 }
 
-/// What the load needs to know of a head.
+/// What the load generator needs to know of a head.
 #[derive(Clone, Copy, Debug)]
 struct ParsedHead {
     len: usize,

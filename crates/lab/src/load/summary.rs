@@ -206,16 +206,16 @@ fn size(bytes: f64) -> String {
 /// A line, broken between words to fit. Continuation lines of a row are indented by the width of
 /// the row's label.
 fn wrapped(line: &str, columns: usize) -> String {
-    const NAMES: usize = 13;
+    const LABEL_WIDTH: usize = 13;
     if line.chars().count() <= columns {
         return line.to_owned();
     }
     let is_row = line.starts_with("  ");
-    let indent = if is_row { " ".repeat(NAMES) } else { String::new() };
+    let indent = if is_row { " ".repeat(LABEL_WIDTH) } else { String::new() };
     let (name, rest) =
-        if is_row { line.split_at_checked(NAMES).unwrap_or(("", line)) } else { ("", line) };
+        if is_row { line.split_at_checked(LABEL_WIDTH).unwrap_or(("", line)) } else { ("", line) };
     let mut out = name.to_owned();
-    let mut at = if is_row { NAMES } else { 0 };
+    let mut at = if is_row { LABEL_WIDTH } else { 0 };
     let mut is_first = true;
     for word in rest.split(' ') {
         let len = word.chars().count();

@@ -1,4 +1,4 @@
-//! One thread of the load: a loop over its clients, with epoll(7).
+//! One thread of the load generator: a loop over its clients, with epoll(7).
 //!
 //! In each turn the loop reads the answers that have come. A client that has its answer sends its
 //! next request at once. A request allocates nothing: its bytes are prepared, all answers are read
@@ -50,7 +50,7 @@ const START_POLL_NS: u64 = 1_000_000;
 /// The token of the alarm; clients have smaller tokens.
 const ALARM: u64 = u64::MAX;
 
-/// A thread of the load.
+/// A thread of the load generator.
 pub struct LoadWorker<'a> {
     pub(super) plan: &'a LoadPlan,
     pub(super) share: ThreadShare,

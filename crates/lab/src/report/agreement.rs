@@ -19,7 +19,7 @@ pub struct Agreement {
     /// The standard deviation of a run, as a share of its value.
     pub noise: f64,
     /// The greatest value of a name, as a multiple of the least.
-    pub band: f64,
+    pub max_ratio: f64,
     /// How many pairs of names were found to differ, all of them wrongly.
     pub wrong_pairs: usize,
     /// The ratio that [`ROUNDS`] rounds detect in four of five cases.
@@ -43,7 +43,7 @@ impl Agreement {
         Some(Agreement {
             names: row.entries.len(),
             noise: row.noise()?,
-            band: max / min,
+            max_ratio: max / min,
             wrong_pairs: row.pairs().filter(|ratio| ratio.is_different).count(),
             least_ratio: widest.detectable_with(ROUNDS),
             rounds_needed: widest.rounds_for(USEFUL_RATIO),
@@ -72,7 +72,7 @@ impl Agreement {
              {:.2} times the worst, and {pairs}; in one such bench of twenty a pair is, by chance.",
             self.names,
             percent(self.noise),
-            self.band
+            self.max_ratio
         );
         let least = format!("a factor of {}", factor(self.least_ratio));
         let conclusion = match (self.is_quiet(), self.rounds_needed) {

@@ -54,13 +54,13 @@ const TOP: f64 = 12.0;
 const BOTTOM: f64 = 292.0;
 
 /// The height below that axis, for its numbers and its title.
-const BENEATH: f64 = 38.0;
+const AXIS_HEIGHT: f64 = 38.0;
 
 /// The height of a label.
-const LINE: f64 = 15.0;
+const LABEL_HEIGHT: f64 = 15.0;
 
 /// The approximate width of a letter, in the size of the labels.
-const LETTER: f64 = 7.0;
+const LETTER_WIDTH: f64 = 7.0;
 
 /// The most characters of a name; a tooltip has all of it.
 const LONGEST_NAME: usize = 24;
@@ -97,8 +97,8 @@ impl Plot {
 
     fn lines(&self, clients: &[f64]) -> Markup {
         let right = WIDTH - self.widest_name() - 16.0;
-        let bottom = BOTTOM.max(TOP + LINE * self.series.len() as f64);
-        let height = bottom + BENEATH;
+        let bottom = BOTTOM.max(TOP + LABEL_HEIGHT * self.series.len() as f64);
+        let height = bottom + AXIS_HEIGHT;
         let (first, last) = (clients[0], clients[clients.len() - 1]);
         let x = Scale::log_between(first, last, LEFT + 10.0, right - 8.0);
         let values: Vec<_> = self.points().map(|point| point.high).collect();
@@ -120,11 +120,11 @@ impl Plot {
     /// The width of the longest name as it is shown.
     fn widest_name(&self) -> f64 {
         let names = self.series.iter().map(|series| series.name.chars().count());
-        names.max().unwrap_or(0).min(LONGEST_NAME) as f64 * LETTER
+        names.max().unwrap_or(0).min(LONGEST_NAME) as f64 * LETTER_WIDTH
     }
 
     fn grid(&self, clients: &[f64], (x, y): (&Scale, &Scale), right: f64, bottom: f64) -> Markup {
-        let width = |clients: &f64| clients.to_string().len() as f64 * LETTER + 6.0;
+        let width = |clients: &f64| clients.to_string().len() as f64 * LETTER_WIDTH + 6.0;
         let numbers: Vec<_> = clients.iter().map(|at| (x.at(*at), width(at))).collect();
         let shown: Vec<_> =
             without_overlap(&numbers).into_iter().map(|index| clients[index]).collect();
@@ -140,7 +140,7 @@ impl Plot {
                     (clients)
                 }
             }
-            text.tick x=(px((LEFT + right) / 2.0)) y=(px(bottom + BENEATH - 5.0))
+            text.tick x=(px((LEFT + right) / 2.0)) y=(px(bottom + AXIS_HEIGHT - 5.0))
                 text-anchor="middle" {
                 "clients at once"
             }
@@ -183,7 +183,7 @@ impl Plot {
             .filter_map(|series| series.points.last().map(|point| (series, point)))
             .collect();
         let wanted: Vec<_> = ends.iter().map(|(_, point)| y.at(point.y)).collect();
-        let placed = spread(&wanted, LINE, TOP, bottom);
+        let placed = spread(&wanted, LABEL_HEIGHT, TOP, bottom);
         html! {
             @for ((series, point), label) in ends.iter().zip(placed) {
                 g class=(colour(series.index)) {

@@ -11,10 +11,10 @@ use crate::statistics::Estimate;
 use crate::text::wrap::{shortened, wrapped};
 
 /// The least width of a column: seven architectures fit 80 columns.
-const COLUMN: usize = 9;
+const COLUMN_WIDTH: usize = 9;
 
 /// The width of the first column.
-const FIRST: usize = 7;
+const FIRST_WIDTH: usize = 7;
 
 /// The most characters of a name on a terminal.
 const LONGEST_NAME: usize = 20;
@@ -24,7 +24,8 @@ const MEANING_COLUMN: usize = 14;
 
 /// A name at the head of its column.
 fn shown_name(name: &str, style: Style) -> String {
-    let max_chars = style.width.map(|width| width.saturating_sub(FIRST + 1).min(LONGEST_NAME));
+    let max_chars =
+        style.width.map(|width| width.saturating_sub(FIRST_WIDTH + 1).min(LONGEST_NAME));
     max_chars.map_or_else(|| name.to_owned(), |max_chars| shortened(name, max_chars.max(1)))
 }
 
@@ -33,7 +34,8 @@ pub fn throughput(results: &Results, style: Style) -> String {
     let rows = Row::all(results);
     let names: Vec<_> =
         results.subjects.iter().map(|subject| shown_name(&subject.name, style)).collect();
-    let widths: Vec<_> = names.iter().map(|name| name.chars().count().max(COLUMN) + 1).collect();
+    let widths: Vec<_> =
+        names.iter().map(|name| name.chars().count().max(COLUMN_WIDTH) + 1).collect();
     let mut out = String::new();
     let mut rest = &rows[..];
     while let Some(first) = rest.first() {
@@ -77,7 +79,7 @@ pub fn throughput(results: &Results, style: Style) -> String {
 
 /// Divides the servers into parts that fit, of about the same size.
 fn parts(widths: &[usize], max_width: Option<usize>) -> Vec<std::ops::Range<usize>> {
-    let room = max_width.map_or(usize::MAX, |max_width| max_width.saturating_sub(FIRST));
+    let room = max_width.map_or(usize::MAX, |max_width| max_width.saturating_sub(FIRST_WIDTH));
     let divide = |max_columns: usize| {
         let (mut parts, mut start, mut used) = (Vec::new(), 0, 0);
         for (at, width) in widths.iter().enumerate() {
@@ -99,7 +101,7 @@ fn parts(widths: &[usize], max_width: Option<usize>) -> Vec<std::ops::Range<usiz
 type Painted = (String, String);
 
 fn line(out: &mut String, first: &str, cells: &[Painted], widths: &[usize]) {
-    let mut text = format!("{first:>FIRST$}");
+    let mut text = format!("{first:>FIRST_WIDTH$}");
     for ((plain, painted), width) in cells.iter().zip(widths) {
         text += &" ".repeat(width.saturating_sub(plain.chars().count()));
         text += painted;
@@ -148,7 +150,7 @@ pub fn half_width(number: Estimate) -> String {
 }
 
 fn label(entry: &RowEntry<'_>, style: Style) -> Painted {
-    let text = shortened(&entry.label(), COLUMN + 1);
+    let text = shortened(&entry.label(), COLUMN_WIDTH + 1);
     let code = if matches!(entry.shown(), CellValue::Failed(_)) { "31" } else { "" };
     (text.clone(), style.paint(&text, code))
 }

@@ -70,7 +70,7 @@ fn a_busy_server_is_one_busy_thread_or_all_that_it_may_use() {
 
 #[test]
 fn cores_that_server_and_load_use_up_are_told_from_those_that_neighbours_have() {
-    // Many threads on one core with the load, none of them busy for long.
+    // Many threads on one core with the load generator, none of them busy for long.
     let one = Observations {
         server_cores: Some((0.6, 1)),
         server_thread: Some(0.02),

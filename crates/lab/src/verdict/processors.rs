@@ -84,17 +84,17 @@ fn cores_full(run: &Run, cost: &Cost, cores: f64) -> Option<Finding<Limit>> {
         return None;
     }
     let stolen = cost.stolen_cores.unwrap_or(0.0);
-    let mut parts = vec![("the server", server)];
-    parts.extend((store >= 0.005).then_some(("the store", store)));
-    parts.extend((load >= 0.005).then_some(("the load generator", load)));
-    parts.extend((others >= 0.005).then_some(("other processes", others)));
-    let parts: Vec<_> = parts.iter().map(|(what, used)| format!("{what} {used:.2}")).collect();
+    let mut users = vec![("the server", server)];
+    users.extend((store >= 0.005).then_some(("the store", store)));
+    users.extend((load >= 0.005).then_some(("the load generator", load)));
+    users.extend((others >= 0.005).then_some(("other processes", others)));
+    let users: Vec<_> = users.iter().map(|(what, used)| format!("{what} {used:.2}")).collect();
     let text = format!(
         "The {} that the server can use had no time left, and threads waited for {}: {} of a \
          core.",
         if cores == 1.0 { "one core".into() } else { format!("{cores:.0} cores") },
         if cores == 1.0 { "it" } else { "them" },
-        parts.join(", ")
+        users.join(", ")
     );
     let limit = if others + stolen >= OTHERS_LIMIT {
         Limit::Neighbours
