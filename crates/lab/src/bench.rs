@@ -91,7 +91,7 @@ fn measure(plan: &BenchPlan, started: String) -> Result<(Results, Result<(), Abo
     let interrupt = Interrupt::new()?;
     let descendants = Descendants::adopt()?;
     let folder = tempfile::tempdir()
-        .map_err(|error| format!("can't make a folder for what servers write: {error}"))?;
+        .map_err(|error| format!("can't make a folder for the servers' files: {error}"))?;
     raise_limit();
     let bench =
         Bench { plan, folder: folder.path(), descendants: &descendants, interrupt: &interrupt };

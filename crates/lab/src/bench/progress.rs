@@ -18,7 +18,7 @@ use crate::verdict::thresholds::FAILED;
 
 /// The progress of a bench.
 pub struct BenchProgress {
-    on_terminal: bool,
+    is_on_terminal: bool,
     runs: usize,
     done: usize,
     started: Instant,
@@ -33,7 +33,7 @@ impl BenchProgress {
     pub fn new(results: &Results) -> BenchProgress {
         let runs = results.cells.len() * results.settings.rounds;
         let progress = BenchProgress {
-            on_terminal: Terminal::of(&std::io::stderr()).moves_cursor,
+            is_on_terminal: Terminal::of(&std::io::stderr()).moves_cursor,
             runs,
             done: 0,
             started: Instant::now(),
@@ -68,7 +68,7 @@ impl BenchProgress {
         if attempt > 1 {
             self.current_run += ", again because it was disturbed";
         }
-        if self.on_terminal {
+        if self.is_on_terminal {
             // The last line is the status line, which changes.
             let mut lines = std::mem::take(&mut self.drawn);
             let last = lines.pop();
@@ -81,7 +81,7 @@ impl BenchProgress {
     /// Shows the result of a run of the cell with this index.
     pub fn finish_run(&mut self, results: &Results, index: usize) {
         self.done += 1;
-        if !self.on_terminal {
+        if !self.is_on_terminal {
             let cell = &results.cells[index];
             return match (cell.runs.last(), cell.troubles.last()) {
                 (_, Some(trouble)) if last_failed(cell) => {
@@ -134,7 +134,7 @@ impl BenchProgress {
 
     fn erase_all(&mut self) {
         let drawn = std::mem::take(&mut self.drawn);
-        if self.on_terminal {
+        if self.is_on_terminal {
             self.erase(&drawn);
         }
     }
@@ -180,7 +180,7 @@ fn columns() -> usize {
     console::columns(std::io::stderr()).unwrap_or(USUAL)
 }
 
-/// Cuts a line to `most` columns. A line with colours is part of a table that fits, and is not
+/// Cuts a line to `max_columns`. A line with colours is part of a table that fits, and is not
 /// cut.
 fn truncated(line: &str, max_columns: usize) -> String {
     match width_of(line) > max_columns && !line.contains('\x1b') {

@@ -35,7 +35,7 @@ const CURVE_POINTS: usize = 60;
 pub struct Bench<'a> {
     /// What is measured.
     pub plan: &'a BenchPlan,
-    /// A folder for files of servers.
+    /// A folder for the servers' files.
     pub folder: &'a Path,
     /// The processes that servers have started.
     pub descendants: &'a Descendants,

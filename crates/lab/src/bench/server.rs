@@ -57,7 +57,7 @@ pub struct RunningServer<'a> {
     startup_bytes: usize,
     is_peer: bool,
     /// The processes that must not end during a run: the children of a server of ours, and a Redis
-    /// that ran before.
+    /// that was running before.
     required: Vec<(u32, &'static str)>,
     /// The URL to request.
     pub url: String,
