@@ -59,7 +59,7 @@ pub struct ThreadCounts {
     pub spun_ns: u64,
     /// How long the thread was ready to run while other processes had the core.
     pub waited_ns: u64,
-    /// The time over which these three were measured.
+    /// The time over which these three times were measured.
     pub watched_ns: u64,
 }
 

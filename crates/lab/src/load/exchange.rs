@@ -57,8 +57,8 @@ impl LoadWorker<'_> {
             }
             state.answers = 0;
         }
-        // connect(2) reports that it is in progress, but on the same machine it has succeeded by
-        // now.
+        // connect(2) reports a connection in progress, but on the same machine the connection is
+        // made by now.
         let sent = state.send_request(&self.plan.target.request);
         if !state.is_connected && state.sent > 0 {
             state.is_connected = true;
@@ -68,8 +68,8 @@ impl LoadWorker<'_> {
         }
         match sent {
             Ok(()) => {}
-            // The server can have sent an error response and closed the connection. It can still
-            // be read.
+            // The server can have sent an error response and closed the connection. The response
+            // can still be read.
             Err(errno) if state.is_connected => state.send_error = Some(errno),
             Err(errno) => return self.fail(client, Failure::of(errno, false)),
         }

@@ -59,8 +59,8 @@ fn start_of(all: u64, threads: usize, thread: usize) -> u64 {
     all / threads * thread + (all % threads).min(thread)
 }
 
-/// The number of threads that is useful: a server on this machine needs half of the
-/// cores, and one thread for every 16 clients is enough.
+/// The number of threads that is useful: a server on this machine needs half of the cores, and one
+/// thread for every 16 clients is enough.
 pub fn useful_threads(clients: usize, cores: usize, is_server_here: bool) -> usize {
     const CLIENTS: usize = 16;
     let cores = if is_server_here { cores / 2 } else { cores };

@@ -261,8 +261,8 @@ fn counted_runs(cell: &Cell, measure: Measure) -> Vec<Option<&Run>> {
 }
 
 /// By how much other processes can have changed the number of a run, as a logarithm. It follows
-/// from the share of the server's cores that they took, taken to be at least [`SHARED`], from which
-/// on a verdict mentions them. 0 if the verdict does not.
+/// from the share of the server's cores that they took, taken to be at least [`SHARED`], the share
+/// from which a verdict mentions them. 0 if the verdict does not.
 pub fn disturbance(run: &Run) -> f64 {
     const MAX: f64 = 0.9;
     if run.verdict.iter().all(|finding| finding.kind != Limit::Neighbours) {

@@ -82,7 +82,7 @@ fn rounded_down(value: f64) -> f64 {
     factors.into_iter().find(|factor| factor * power <= value * 1.001).unwrap_or(1.0) * power
 }
 
-/// The smallest of these numbers that is at least this value.
+/// The smallest of the numbers .., 1, 2, 5, 10, .. that is at least this value.
 fn rounded_up(value: f64) -> f64 {
     let power = 10_f64.powf(value.log10().floor());
     let factors = [1.0, 2.0, 5.0, 10.0];

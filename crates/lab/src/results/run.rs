@@ -101,7 +101,7 @@ pub struct Cost {
     /// How many of the server's cores were kept busy by processes other than server, store and
     /// load generator.
     pub others_on_server_cores: Option<f64>,
-    /// How many of the load generator's cores were kept busy by processes other than these.
+    /// How many of the load generator's cores were kept busy by such other processes.
     pub others_on_load_cores: Option<f64>,
     /// Processor time of the server per request, in microseconds.
     pub server_cpu_us_per_request: f64,
