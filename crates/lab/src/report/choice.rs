@@ -54,7 +54,8 @@ fn heading(measure: Measure) -> String {
     }
 }
 
-/// The loads in the order of the table. Neighbours are joined if their answers name the same servers.
+/// The loads in the order of the table. Neighbours are joined if their answers name the same
+/// servers.
 fn choices(results: &Results) -> Vec<Choice<'_>> {
     let mut choices: Vec<Choice<'_>> = Vec::new();
     for load in results.loads() {

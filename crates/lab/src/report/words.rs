@@ -74,7 +74,7 @@ pub fn certainty(results: &Results, rows: &[Row<'_>]) -> Vec<String> {
     sentences
 }
 
-/// By which rule the bench measured further rounds, if it had one.
+/// The rule by which the bench measured further rounds, if it had one.
 pub fn extra_rounds(settings: &Settings) -> Option<String> {
     Some(format!(
         "After {}, rows with an interval wider than ±{} % were measured in further rounds, up to \
@@ -122,7 +122,7 @@ pub fn sensitivity(rows: &[Row<'_>]) -> Option<String> {
     let Some(least) = range(rows.iter().filter_map(least), factor) else { return Some(varies) };
     Some(format!(
         "{varies} This bench would tell servers apart that differ by a factor of {least}, in four \
-         of five cases. In one row of twenty, servers that are alike may be sentences to differ."
+         of five cases. In one row of twenty, servers that are alike may be said to differ."
     ))
 }
 
