@@ -45,6 +45,8 @@ pub struct Arch {
     pub name: &'static str,
     /// The idea, in one sentence.
     pub idea: &'static str,
+    /// Its source, whose opening explains it.
+    pub source: &'static str,
     /// What `--workers` means to it.
     pub workers: Workers,
     /// Whether threads of one process serve its clients, so that all share its descriptors.
@@ -82,6 +84,7 @@ pub const ALL: &[Arch] = &[
     Arch {
         name: "iterative",
         idea: "one process serves one client at a time; the others wait in the kernel's queue",
+        source: include_str!("arch/iterative.rs"),
         workers: Workers::None,
         has_threads: false,
         sharing: &[],
@@ -90,6 +93,7 @@ pub const ALL: &[Arch] = &[
     Arch {
         name: "forking",
         idea: "the parent accepts clients and forks a child process for each",
+        source: include_str!("arch/forking.rs"),
         workers: Workers::None,
         has_threads: false,
         sharing: &[],
@@ -98,6 +102,7 @@ pub const ALL: &[Arch] = &[
     Arch {
         name: "preforked",
         idea: "a pool of processes, created at the start, take turns to accept clients",
+        source: include_str!("arch/preforked.rs"),
         workers: Workers::Pool,
         has_threads: false,
         sharing: &[],
@@ -106,6 +111,7 @@ pub const ALL: &[Arch] = &[
     Arch {
         name: "threaded",
         idea: "the main thread accepts clients and creates a thread for each",
+        source: include_str!("arch/threaded.rs"),
         workers: Workers::None,
         has_threads: true,
         sharing: &[],
@@ -114,6 +120,7 @@ pub const ALL: &[Arch] = &[
     Arch {
         name: "prethreaded",
         idea: "a pool of threads, created at the start, take turns to accept clients",
+        source: include_str!("arch/prethreaded.rs"),
         workers: Workers::Pool,
         has_threads: true,
         sharing: &[],
@@ -122,6 +129,7 @@ pub const ALL: &[Arch] = &[
     Arch {
         name: "poll",
         idea: "one loop asks poll(2) which of all its sockets are ready, and never blocks on one",
+        source: include_str!("arch/poll.rs"),
         workers: Workers::Processes,
         has_threads: false,
         sharing: &[Sharing::Reuseport, Sharing::Shared],
@@ -130,6 +138,7 @@ pub const ALL: &[Arch] = &[
     Arch {
         name: "epoll",
         idea: "one loop; the kernel keeps the list of sockets and reports those that became ready",
+        source: include_str!("arch/epoll.rs"),
         workers: Workers::Processes,
         has_threads: false,
         sharing: &[Sharing::Reuseport, Sharing::Shared, Sharing::Exclusive],
@@ -137,9 +146,9 @@ pub const ALL: &[Arch] = &[
     },
 ];
 
-/// The architecture with that name.
+/// The architecture with that name, in lower or upper case.
 pub fn named(name: &str) -> Option<&'static Arch> {
-    ALL.iter().find(|arch| arch.name == name)
+    ALL.iter().find(|arch| arch.name.eq_ignore_ascii_case(name))
 }
 
 /// The architectures as the laboratory knows them.

@@ -38,7 +38,7 @@ fn main() -> ExitCode {
     signal::ignore(Signal::XFSZ);
     signal::restore(Signal::CHILD);
     let result = match cli::parse() {
-        Invocation::List => cli::list(),
+        Invocation::Print(explanation) => cli::print(explanation),
         Invocation::Store { file, parent, sandbox } => {
             // execve(2) resets PR_SET_PDEATHSIG if the program's file has capabilities, so it is
             // set again.

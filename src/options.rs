@@ -59,3 +59,10 @@ pub struct Options {
     /// Whether to check only that a server could start.
     pub check: bool,
 }
+
+impl Options {
+    /// Whether there is a guestbook, and a store for it.
+    pub fn has_guestbook(&self) -> bool {
+        !matches!(self.store, StoreChoice::None)
+    }
+}

@@ -112,7 +112,7 @@ pub fn run(options: &Options) -> Result<(), String> {
     let scoreboard =
         Scoreboard::new(gauges).map_err(|error| format!("can't share memory: {error}"))?;
     let workers = sockets::server_count(options, listeners.len());
-    let info = ServerInfo { arch: options.arch.name, workers, started_unix_s: clock::now().unix_s };
+    let info = server_info(options, workers);
     let admin = admin.map(|listener| Admin::new(listener, info, scoreboard)).transpose()?;
     let mut received = upgrade.unwrap_or_default();
     let output = received.output.pop().or(output);
@@ -154,6 +154,15 @@ pub fn run(options: &Options) -> Result<(), String> {
         store_ready: None,
     };
     supervisor.serve(&received)
+}
+
+fn server_info(options: &Options, workers: usize) -> ServerInfo {
+    ServerInfo {
+        arch: options.arch.name,
+        workers,
+        has_store: options.has_guestbook(),
+        started_unix_s: clock::now().unix_s,
+    }
 }
 
 /// Lets a successor go on without a result that a first start requires, and reports the failure.

@@ -29,7 +29,7 @@ impl AdminSite {
                 Ok(report(text, metrics::CONTENT_TYPE, true))
             }
             b"healthz" => {
-                let health = metrics::health(self.board, now);
+                let health = metrics::health(self.info, self.board, now);
                 let text = health.text.into_bytes();
                 Ok(report(text, "text/plain; charset=utf-8", health.is_healthy))
             }

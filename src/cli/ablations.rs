@@ -1,10 +1,10 @@
 //! The options that make a server do as the programs of 2019 did.
 
 use clap::Args;
-use clap::builder::RangedU64ValueParser;
 
 use crate::ablations::{Ablations, NO_READ_LIMIT, Sends, StoreConnection};
 use crate::cli::headings;
+use crate::cli::values::whole;
 
 /// The arguments for [`Ablations`].
 #[derive(Args)]
@@ -12,7 +12,7 @@ use crate::cli::headings;
 pub struct AblationArgs {
     /// Read at most N bytes of a request per call; the programs of 2019 read one
     #[arg(long, value_name = "N", default_value_t = NO_READ_LIMIT,
-        value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+        value_parser = whole(1..=usize::MAX))]
     #[arg(hide_default_value = true)]
     read_bytes: usize,
     /// Send an answer in one call, or in one for each line of its head and one for its body

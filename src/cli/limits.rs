@@ -1,10 +1,10 @@
 //! The options for limits and time-outs. Each default is a constant of the core.
 
-use clap::{Args, value_parser};
+use clap::Args;
 use zerohttpd_core::{Limits, limits};
 
 use crate::cli::headings;
-use crate::cli::values::{ByteSize, Seconds, byte_size, positive_seconds, seconds};
+use crate::cli::values::{ByteSize, Seconds, byte_size, positive_seconds, seconds, whole};
 
 /// The lowest limit that is accepted for a request line and a header section. Every browser sends
 /// more; a lower number was probably meant in KiB and lacks its k.
@@ -69,7 +69,7 @@ struct TimeoutArgs {
 #[command(next_help_heading = headings::LIMITS)]
 struct SizeArgs {
     /// Answer at most N requests on a connection
-    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..),
+    #[arg(long, value_name = "N", value_parser = whole(1..=u32::MAX),
         default_value_t = limits::REQUESTS_PER_CONNECTION)]
     max_requests: u32,
     /// Refuse longer request lines with 414
@@ -82,7 +82,7 @@ struct SizeArgs {
     max_header: ByteSize,
     /// Refuse more header fields with 431
     #[arg(long, value_name = "N", default_value_t = limits::FIELDS as u64,
-        value_parser = value_parser!(u64).range(1..=limits::MOST_FIELDS as u64))]
+        value_parser = whole(1..=limits::MOST_FIELDS as u64))]
     max_fields: u64,
     /// Refuse larger request bodies with 413
     #[arg(long, value_name = "BYTES", default_value_t = ByteSize(limits::BODY_BYTES),
@@ -174,11 +174,11 @@ mod tests {
             ("--max-request-line", "65k", "from 64 to 64k"),
             ("--max-header", "8", "from 64 to 256k"),
             ("--max-header", "262145", "from 64 to 256k"),
-            ("--max-fields", "0", "1..=1000"),
-            ("--max-fields", "1001", "1..=1000"),
+            ("--max-fields", "0", "from 1 to 1000"),
+            ("--max-fields", "1001", "from 1 to 1000"),
             ("--max-body", "0", "from 1 to 16m"),
             ("--max-body", "17m", "from 1 to 16m"),
-            ("--max-requests", "0", "1..=4294967295"),
+            ("--max-requests", "0", "from 1 to 4294967295"),
             ("--body-rate", "0", "from 1 to 1024m"),
             ("--send-rate", "1025m", "from 1 to 1024m"),
             ("--first-byte-timeout", "0", "more than 0"),

@@ -4,16 +4,17 @@ use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use clap::Args;
-use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::{Args, ValueHint};
 
 use crate::arch::{self, Arch, Workers};
 use crate::cli::ablations::AblationArgs;
+use crate::cli::addresses::{address, address_with_port};
 use crate::cli::clients::ClientArgs;
 use crate::cli::headings;
 use crate::cli::limits::LimitArgs;
 use crate::cli::sharing::sharing;
-use crate::cli::values::{Seconds, WorkerCount, seconds, worker_count};
+use crate::cli::values::{Seconds, WorkerCount, seconds, whole, worker_count};
+use crate::cli::words::{ArchitectureOrPort, Words, port};
 use crate::net::listener::Sharing;
 use crate::observe::access_log::Format;
 use crate::options::{DEFAULT_ARCH, Options};
@@ -27,20 +28,24 @@ const DEFAULT_POOL_WORKERS: usize = 100;
 /// The arguments that start a server.
 #[derive(Args)]
 pub struct ServeArgs {
-    /// The architecture
-    #[arg(value_parser = architectures())]
+    /// The architecture [default: epoll --workers auto]
+    #[arg(value_parser = ArchitectureOrPort)]
     arch: Option<String>,
-    /// The port; 0 lets the kernel choose one
-    #[arg(default_value_t = DEFAULT_PORT)]
-    port: u16,
+    /// The port, without or after the architecture [default: 8000]
+    #[arg(id = "port_word", value_name = "PORT")]
+    second: Option<String>,
     /// The Redis server, as HOST or HOST:PORT [default: the embedded store]
     redis: Option<String>,
-    /// Listen at this address only; :: accepts both IPv6 and IPv4
-    #[arg(long, value_name = "ADDR", default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED))]
+    /// Listen on this port [default: 8000]; 0 lets the kernel choose one
+    #[arg(short, long, value_name = "PORT", value_parser = port)]
+    port: Option<u16>,
+    /// Listen at this address or name only; :: accepts both IPv6 and IPv4
+    #[arg(long, value_name = "ADDR", value_parser = address,
+        default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED))]
     bind: IpAddr,
     /// Queue up to N clients that wait to be accepted (at most net.core.somaxconn)
     #[arg(long, value_name = "N", default_value_t = DEFAULT_BACKLOG,
-        value_parser = clap::value_parser!(i32).range(1..))]
+        value_parser = whole(1..=i32::MAX))]
     backlog: i32,
     /// Workers in a pool [default: 100], or processes of a loop [default: 1]; auto: one per core
     #[arg(long, value_name = "N|auto", value_parser = worker_count)]
@@ -50,7 +55,8 @@ pub struct ServeArgs {
     accept: Option<Sharing>,
     /// Serve the files of this folder; links and mounts in it are not followed [default: public if
     /// it exists, else the compiled-in site]
-    #[arg(long, value_name = "DIR", help_heading = headings::SITE)]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath,
+        help_heading = headings::SITE)]
     root: Option<PathBuf>,
     /// List the contents of folders that have no index.html
     #[arg(long, help_heading = headings::SITE)]
@@ -60,7 +66,8 @@ pub struct ServeArgs {
     symlinks: bool,
     /// Take page templates from this folder [default: templates if it exists, else those that are
     /// compiled in]
-    #[arg(long, value_name = "DIR", help_heading = headings::SITE)]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath,
+        help_heading = headings::SITE)]
     templates: Option<PathBuf>,
     /// Which store
     #[arg(
@@ -74,6 +81,9 @@ pub struct ServeArgs {
             ~/.local/state/zerohttpd]"
     )]
     pub store: Option<String>,
+    /// Serve files only: no store is started or asked, and /guestbook is 404
+    #[arg(long, help_heading = headings::SITE)]
+    pub no_guestbook: bool,
     #[command(flatten)]
     limits: LimitArgs,
     #[command(flatten)]
@@ -82,58 +92,63 @@ pub struct ServeArgs {
     #[arg(long, value_name = "S", default_value_t = Seconds(10_000), value_parser = seconds,
         help_heading = headings::TIME_OUTS)]
     grace: Seconds,
-    /// Serve /metrics for Prometheus and /healthz at this address
-    #[arg(long, value_name = "IP:PORT", help_heading = headings::LOG)]
+    /// Serve /metrics for Prometheus and /healthz at this address; a port alone is of 127.0.0.1
+    #[arg(long, value_name = "[ADDR:]PORT", value_parser = address_with_port,
+        help_heading = headings::OPERATION)]
     admin: Option<SocketAddr>,
     /// Log requests [default: common on a terminal or with --log-file, else off]
-    #[arg(long, value_name = "FORMAT", help_heading = headings::LOG)]
+    #[arg(long, value_name = "FORMAT", help_heading = headings::OPERATION)]
     access_log: Option<Format>,
     /// Append the log to this file instead of standard output
-    #[arg(long, value_name = "FILE", help_heading = headings::LOG)]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath,
+        help_heading = headings::OPERATION)]
     log_file: Option<PathBuf>,
     /// Switch to this user and group once the sockets are bound
-    #[arg(long, value_name = "USER[:GROUP]", help_heading = headings::RIGHTS)]
+    #[arg(long, value_name = "USER[:GROUP]", help_heading = headings::OPERATION)]
     user: Option<String>,
     /// Confine the processes that parse what clients send: they can read the site's files, and
     /// connect by TCP to the store's port (Landlock)
-    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = headings::RIGHTS)]
+    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = headings::OPERATION)]
     sandbox: Sandbox,
-    /// Check whether the server could start with these options, then exit; binds no port and asks
-    /// no Redis
+    /// Check whether a server could start, then exit; binds no port and asks no Redis
     #[arg(long, help_heading = None::<&str>)]
     check: bool,
     #[command(flatten)]
     ablations: AblationArgs,
 }
 
-/// The architectures, as the help names them.
-pub fn architectures() -> PossibleValuesParser {
-    PossibleValuesParser::new(
-        arch::ALL.iter().map(|arch| PossibleValue::new(arch.name).help(arch.idea)),
-    )
-}
-
 impl ServeArgs {
+    /// Whether a word names a Redis.
+    pub fn names_redis(&self) -> bool {
+        let words = [&self.arch, &self.second, &self.redis].map(Clone::clone);
+        Words::read(words).is_ok_and(|words| words.redis.is_some())
+    }
+
     /// Turns the arguments into options.
     ///
     /// # Errors
     ///
     /// One line that says which argument is wrong.
     pub fn into_options(self) -> Result<Options, String> {
-        let name = self.arch.as_deref().unwrap_or(DEFAULT_ARCH);
-        let arch = arch::named(name).ok_or("there is no such architecture")?;
-        let requested = self.workers.or(self.arch.is_none().then_some(WorkerCount::Auto));
+        let words = Words::read([self.arch, self.second, self.redis])?;
+        let default = || arch::named(DEFAULT_ARCH).ok_or("there is no such architecture");
+        let requested = self.workers.or(words.arch.is_none().then_some(WorkerCount::Auto));
+        let arch = words.arch.map_or_else(default, Ok)?;
+        let port = match (words.port, self.port) {
+            (Some(_), Some(_)) => return Err("the port is given twice; leave one out".into()),
+            (word, option) => word.or(option).unwrap_or(DEFAULT_PORT),
+        };
         let workers = self.clients.limit_workers(arch, workers(arch, requested)?);
         let logs_by_default = std::io::stdout().is_terminal() || self.log_file.is_some();
         Ok(Options {
             arch,
-            address: SocketAddr::new(self.bind, self.port),
+            address: SocketAddr::new(self.bind, port),
             backlog: self.backlog,
             root: self.root.or_else(|| existing_folder("public")),
             listing: self.listing,
             symlinks: self.symlinks,
             templates: self.templates.or_else(|| existing_folder("templates")),
-            store: store(self.redis, self.store)?,
+            store: store(words.redis, self.store, self.no_guestbook)?,
             workers,
             sharing: sharing(arch, self.accept)?,
             limits: self.limits.limits(),
@@ -170,9 +185,18 @@ fn workers(arch: &Arch, requested: Option<WorkerCount>) -> Result<usize, String>
 
 /// The store, from the argument or the option. clap does not parse the text, which can contain a
 /// password: clap's messages would repeat it.
-fn store(argument: Option<String>, option: Option<String>) -> Result<StoreChoice, String> {
+fn store(
+    argument: Option<String>,
+    option: Option<String>,
+    no_guestbook: bool,
+) -> Result<StoreChoice, String> {
     let choice = match (argument, option) {
-        (Some(host), _) => {
+        (None, None) if no_guestbook => Ok(StoreChoice::None),
+        (Some(_), Some(_)) => Err("REDIS and --store both name a store; leave one out".to_owned()),
+        (Some(_), None) | (None, Some(_)) if no_guestbook => {
+            Err("--no-guestbook needs no store; leave it or the store out".to_owned())
+        }
+        (Some(host), None) => {
             StoreChoice::parse_host(&host).map_err(|wrong| format!("REDIS: {wrong}"))
         }
         (None, Some(text)) => {

@@ -25,6 +25,18 @@ pub fn worker_count(text: &str) -> Result<WorkerCount, String> {
     }
 }
 
+/// A parser of a whole number in this range.
+pub fn whole<N: TryFrom<u64> + fmt::Display + PartialOrd + Clone + Send + Sync + 'static>(
+    range: RangeInclusive<N>,
+) -> impl Fn(&str) -> Result<N, String> + Clone + Send + Sync + 'static {
+    move |text| {
+        let number = text.parse::<u64>().ok().and_then(|number| N::try_from(number).ok());
+        number.filter(|number| range.contains(number)).ok_or_else(|| {
+            format!("it must be a whole number from {} to {}", range.start(), range.end())
+        })
+    }
+}
+
 /// A number of seconds, kept in milliseconds.
 #[derive(Clone, Copy)]
 pub struct Seconds(pub u64);

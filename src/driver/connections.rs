@@ -9,6 +9,7 @@ use crate::driver::poller::{Interest, Key, Ready};
 use crate::files::Asset;
 use crate::net::stream::{Outgoing, Received, Stream};
 use crate::shared::guard::ConnectionGuard;
+use crate::shared::scoreboard::Phase;
 
 /// What a client waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +114,15 @@ impl LoopClient<'_> {
         if ready.reset {
             self.cut_short(Sent::Failed);
             self.connection.reset();
+        }
+    }
+
+    /// Tells the connection that the server drains or stops.
+    pub fn enter(&mut self, phase: Phase) {
+        match phase {
+            Phase::Serving => {}
+            Phase::Draining => self.connection.drain(),
+            Phase::Stopping => self.connection.close_when_idle(),
         }
     }
 

@@ -125,12 +125,8 @@ impl<P: Poller> Reactor<'_, P> {
         self.resources.phase = phase;
         self.resources.acceptor.close();
         for (key, client) in self.connections.iter_mut() {
-            if phase == Phase::Draining {
-                client.connection.drain();
-                continue;
-            }
-            client.connection.close_when_idle();
-            if client.blocked == Blocked::Read {
+            client.enter(phase);
+            if phase == Phase::Stopping && client.blocked == Blocked::Read {
                 self.resources.enqueue(key, client);
             }
         }

@@ -22,6 +22,8 @@ pub struct ServerInfo {
     pub arch: &'static str,
     /// How many server processes it has.
     pub workers: usize,
+    /// Whether it has a store.
+    pub has_store: bool,
     /// When it was started.
     pub started_unix_s: u64,
 }
@@ -40,13 +42,15 @@ pub fn metrics(info: ServerInfo, board: Scoreboard) -> Vec<u8> {
     write_requests(&mut text, board);
     write_connections(&mut text, board);
     write_workers(&mut text, info.workers, board);
-    write_store(&mut text, board);
+    if info.has_store {
+        write_store(&mut text, board);
+    }
     write_server(&mut text, info, board);
     text.into_bytes()
 }
 
 /// The health of the server and the store.
-pub fn health(board: Scoreboard, now: Now) -> Health {
+pub fn health(info: ServerInfo, board: Scoreboard, now: Now) -> Health {
     let is_stopping = board.phase(board.generation.load(Relaxed)) == Phase::Stopping;
     let has_servers = board.servers.load(Relaxed) > 0;
     let has_site = board.site_gone.load(Relaxed) == 0;
@@ -56,7 +60,10 @@ pub fn health(board: Scoreboard, now: Now) -> Health {
         (false, true) if !has_site => "the site is gone",
         (false, true) => "ok",
     };
-    let store = board.store.describe(now.ms);
+    let store = match info.has_store {
+        true => board.store.describe(now.ms),
+        false => "no guestbook".to_owned(),
+    };
     Health { text: format!("{state}\n{store}\n"), is_healthy: state == "ok" }
 }
 
@@ -174,8 +181,9 @@ mod tests {
         let board = Scoreboard::new(0).unwrap();
         board.generation.store(1, Relaxed);
         let at = |ms| Now { ms, us: 0, unix_s: 0 };
+        let info = ServerInfo { arch: "", workers: 1, has_store: true, started_unix_s: 0 };
         let health = |now| {
-            let health = super::health(board, now);
+            let health = super::health(info, board, now);
             (health.is_healthy, health.text)
         };
         assert_eq!(health(at(0)), (false, "no server process lives\nstore up\n".into()));

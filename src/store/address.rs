@@ -28,6 +28,8 @@ pub enum StoreChoice {
     RedisUnix { socket: PathBuf, credentials: Credentials },
     /// The embedded store, in this file.
     Embedded(PathBuf),
+    /// No store, as there is no guestbook.
+    None,
 }
 
 impl StoreChoice {
@@ -49,7 +51,7 @@ impl StoreChoice {
         }
         match text.strip_prefix("redis://") {
             Some(rest) => parse_redis(rest),
-            None => Err("a store is redis://HOST, redis+unix:///PATH or embedded:FILE".into()),
+            None => Err("it must be redis://HOST, redis+unix:///PATH or embedded:FILE".into()),
         }
     }
 
@@ -76,6 +78,7 @@ impl fmt::Display for StoreChoice {
             }
             StoreChoice::RedisUnix { socket, .. } => write!(f, "redis+unix://{}", socket.display()),
             StoreChoice::Embedded(file) => write!(f, "embedded:{}", file.display()),
+            StoreChoice::None => f.write_str("off"),
         }
     }
 }
@@ -168,8 +171,13 @@ impl StoreChoice {
     pub fn tcp(&self) -> Option<(&str, u16)> {
         match self {
             StoreChoice::Redis { host, port, .. } => Some((host, *port)),
-            StoreChoice::RedisUnix { .. } | StoreChoice::Embedded(_) => None,
+            StoreChoice::RedisUnix { .. } | StoreChoice::Embedded(_) | StoreChoice::None => None,
         }
+    }
+
+    /// Whether it is a Redis, which can be elsewhere and has to be looked for.
+    pub fn is_redis(&self) -> bool {
+        matches!(self, StoreChoice::Redis { .. } | StoreChoice::RedisUnix { .. })
     }
 
     /// All addresses that the name of its host has now. The call waits for the resolver.
@@ -189,6 +197,8 @@ impl Address {
             StoreChoice::Embedded(file) => {
                 (Location::Unix(embedded::socket_path(file)), Credentials::default())
             }
+            // It is never used.
+            StoreChoice::None => (Location::Unix(PathBuf::new()), Credentials::default()),
             StoreChoice::RedisUnix { socket, credentials } => {
                 (Location::Unix(socket.clone()), credentials.clone())
             }
@@ -269,7 +279,7 @@ mod tests {
             StoreChoice::RedisUnix { socket, credentials: c } => {
                 format!("{} {}", socket.display(), credentials(c))
             }
-            StoreChoice::Embedded(file) => format!("{}", file.display()),
+            StoreChoice::Embedded(_) | StoreChoice::None => format!("{choice}"),
         }
     }
 
@@ -284,7 +294,7 @@ mod tests {
             ("redis://u:p@h:1/2", "h 1 Some(\"u\") Some(\"p\") 2"),
             ("redis+unix:///run/redis.sock", "/run/redis.sock None None 0"),
             ("redis+unix://u:p@/s?db=4", "/s Some(\"u\") Some(\"p\") 4"),
-            ("embedded:a/b.db", "a/b.db"),
+            ("embedded:a/b.db", "embedded:a/b.db"),
         ] {
             assert_eq!(describe(&StoreChoice::parse(text).unwrap()), expected, "{text}");
         }

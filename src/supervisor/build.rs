@@ -110,7 +110,7 @@ pub fn open_files(options: &Options, log: Sink) -> Result<GenerationFiles, Strin
     let app = App {
         templates: templates(options)?,
         limits: options.limits.clone(),
-        guestbook: true,
+        guestbook: options.has_guestbook(),
         listing: options.listing,
     };
     Ok(GenerationFiles { app: Arc::new(app), site: Arc::new(site), log: Arc::new(log) })

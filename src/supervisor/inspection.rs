@@ -39,9 +39,10 @@ pub fn check(options: &Options) -> Result<(), String> {
     before_binding(options, &passed)?;
     privileges::switch_user(options)?;
     before_serving(options, received.as_ref())?;
+    let store = if options.has_guestbook() { "the store" } else { "no guestbook" };
     say!(
-        "zerohttpd: good: the options, the user, descriptors, the site, templates, the log, the \
-         store and the sandbox"
+        "zerohttpd: good: the options, the user, descriptors, the site, templates, the log, \
+         {store} and the sandbox"
     );
     let address = passed.has_none_for_clients().then_some(options.address);
     let admin = options.admin.filter(|_| passed.admin.is_empty());
@@ -49,7 +50,7 @@ pub fn check(options: &Options) -> Result<(), String> {
         say!("  not tried  whether {address} can be bound");
     }
     match &options.store {
-        StoreChoice::Embedded(_) => {}
+        StoreChoice::Embedded(_) | StoreChoice::None => {}
         store => {
             if let Err(error) = store.resolve() {
                 // The name can have an address by the time of the start.
@@ -100,7 +101,7 @@ pub fn before_serving(options: &Options, received: Option<&UpgradeState>) -> Res
     match &options.store {
         _ if received.is_some() => {}
         StoreChoice::Embedded(file) => embedded::inspect(file)?,
-        StoreChoice::Redis { .. } | StoreChoice::RedisUnix { .. } => {}
+        StoreChoice::Redis { .. } | StoreChoice::RedisUnix { .. } | StoreChoice::None => {}
     }
     sandbox::check(options.sandbox)
 }

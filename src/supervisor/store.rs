@@ -132,8 +132,8 @@ impl Supervisor<'_> {
     ///
     /// A signal has stopped the program meanwhile.
     pub fn find_store(&mut self, received: Option<SocketAddr>) -> Result<(), String> {
-        if let StoreChoice::Embedded(_) = self.options.store {
-            if !self.is_successor {
+        if !self.options.store.is_redis() {
+            if matches!(self.options.store, StoreChoice::Embedded(_)) && !self.is_successor {
                 self.await_embedded();
             }
             return Ok(());
@@ -185,13 +185,12 @@ impl Supervisor<'_> {
 
     /// When the supervisor next checks whether a lookup is due.
     pub fn next_lookup_ms(&self) -> Option<u64> {
-        let is_redis = !matches!(self.options.store, StoreChoice::Embedded(_));
-        is_redis.then(|| clock::now().ms + LOOKUP_INTERVAL_MS)
+        self.options.store.is_redis().then(|| clock::now().ms + LOOKUP_INTERVAL_MS)
     }
 
     /// Starts a lookup of the store if one is due, and ends one that takes too long.
     pub fn look_up_if_due(&mut self) {
-        if matches!(self.options.store, StoreChoice::Embedded(_)) {
+        if !self.options.store.is_redis() {
             return;
         }
         let now_ms = clock::now().ms;

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::peers::{peer, peer_in_shell};
-use crate::runs::{ARCH, Bench, cells, transcript};
+use crate::runs::{ARCH, Bench, cells, rounds, transcript};
 use crate::support::process::Process;
 use crate::support::wait_for;
 
@@ -61,7 +61,7 @@ fn no_server_outlives_its_run() {
     let deaf = peer_in_shell("deaf", "sleep_ms:1", "trap '' TERM; {} & wait");
     let (cells, said) = measure(&[apart, deaf]);
     for cell in &cells {
-        assert_eq!(cell["runs"].as_array().map(Vec::len), Some(2), "{cell:#}\n{said}");
+        assert_eq!(rounds(cell), [1, 2], "{cell:#}\n{said}");
     }
 }
 

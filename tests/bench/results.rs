@@ -1,9 +1,8 @@
 //! The results of a bench, and the reports that are drawn of them later.
 
-use std::collections::BTreeSet;
 use std::fs;
 
-use crate::runs::{ARCH, Bench, cells, limits, transcript};
+use crate::runs::{ARCH, Bench, cells, limits, rounds, transcript};
 use crate::support::server::run;
 
 #[test]
@@ -19,11 +18,8 @@ fn every_cell_has_numbers_costs_and_a_verdict() {
     assert_eq!(results["settings"]["seed"], 5);
     assert_eq!(cells(&results).len(), 4, "two servers, each in a closed and in an open loop");
     for cell in cells(&results) {
-        let runs = cell["runs"].as_array().expect("runs");
-        // A run that other processes disturbed is repeated.
-        let rounds: BTreeSet<_> = runs.iter().map(|run| run["round"].as_u64()).collect();
-        assert_eq!(rounds.len(), 2, "{cell:#}");
-        for run in runs {
+        assert_eq!(rounds(cell), [1, 2], "{cell:#}");
+        for run in cell["runs"].as_array().expect("runs") {
             assert!(run["requests_per_second"].as_f64() > Some(0.0), "{run:#}");
             assert!(run["cost"]["server_cpu_us_per_request"].as_f64() > Some(0.0), "{run:#}");
             assert!(run["memory_peak_kib"].as_u64() > Some(100), "{run:#}");
@@ -101,8 +97,7 @@ fn a_bench_goes_on_until_its_intervals_are_narrow_or_the_rounds_are_used_up() {
         (&2.into(), &4.into())
     );
     for cell in cells(&results) {
-        let rounds = cell["runs"].as_array().expect("runs").iter().map(|run| run["round"].as_u64());
-        assert_eq!(rounds.max(), Some(Some(4)), "{cell:#}");
+        assert_eq!(rounds(cell).last(), Some(&4), "{cell:#}");
     }
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(

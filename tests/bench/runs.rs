@@ -1,5 +1,6 @@
 //! Runs benches to their end, or until they are stopped.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -99,6 +100,15 @@ impl Bench {
 #[track_caller]
 pub(crate) fn cells(results: &Value) -> &[Value] {
     results["cells"].as_array().expect("cells")
+}
+
+/// The rounds in which a cell was measured, each once: a run that other processes disturbed is
+/// repeated.
+#[track_caller]
+pub(crate) fn rounds(cell: &Value) -> Vec<u64> {
+    let runs = cell["runs"].as_array().expect("runs");
+    let rounds: BTreeSet<_> = runs.iter().filter_map(|run| run["round"].as_u64()).collect();
+    rounds.into_iter().collect()
 }
 
 /// The limits that the verdicts on a cell's runs name, such as `store`.

@@ -56,8 +56,9 @@ fn the_results_of_a_killed_bench_can_be_drawn() {
     let mut child = bench.start(&[&words[..], &["--seconds", "0.1"]].concat());
     let errors = child.stderr.take().expect("a pipe");
     let mut lines = BufReader::new(errors).lines().map_while(Result::ok);
-    // The first run is saved before the second begins.
-    assert!(lines.any(|line| line.starts_with("2/3000  ")), "no second run");
+    // The first run is saved before the second begins. Runs that were disturbed are repeated, so
+    // the total is not known.
+    assert!(lines.any(|line| line.starts_with("2/")), "no second run");
     child.kill().expect("a child of ours");
     child.wait().expect("a child of ours");
     bench.await_nothing_left();
@@ -76,7 +77,7 @@ fn a_bench_that_nohup_has_started_ignores_sighup() {
     let mut child = bench.start_by("nohup", &[&words[..], &["--seconds", "0.3"]].concat());
     let errors = child.stderr.take().expect("a pipe");
     let mut lines = BufReader::new(errors).lines().map_while(Result::ok);
-    assert!(lines.any(|line| line.starts_with("1/3  ")), "no first run");
+    assert!(lines.any(|line| line.starts_with("1/")), "no first run");
     Process(child.id()).signal(Signal::HUP);
     lines.for_each(drop);
     let output = child.wait_with_output().expect("a child of ours");

@@ -6,6 +6,7 @@ mod support;
 
 mod adding;
 mod blocks;
+mod examples;
 mod proxy;
 mod rules;
 mod sessions;

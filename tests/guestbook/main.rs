@@ -6,6 +6,7 @@ mod support;
 mod depth;
 mod shared;
 mod visits;
+mod without;
 
 fn main() -> std::process::ExitCode {
     support::cases::run(Vec::new()).exit_code()

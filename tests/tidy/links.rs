@@ -7,7 +7,15 @@ use crate::sources::assert_none;
 use crate::support::package;
 
 /// Folders with documents, beside the package's folder itself.
-const FOLDERS: [&str; 4] = ["docs", "docs/decisions", "tests/scripts", "fuzz"];
+const FOLDERS: [&str; 7] = [
+    "docs",
+    "docs/decisions",
+    "examples/documents",
+    "examples/guestbook",
+    "examples/page",
+    "tests/scripts",
+    "fuzz",
+];
 
 /// The documents of the package.
 pub(crate) fn documents() -> Vec<PathBuf> {

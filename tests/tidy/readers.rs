@@ -52,8 +52,7 @@ fn every_row_of_the_readme_is_of_an_architecture_that_exists() {
 
 /// The options that the help of the server, of `load` and of `bench` names.
 fn options() -> Vec<String> {
-    let commands: [&[&str]; 3] = [&[], &["load"], &["bench"]];
-    commands.iter().flat_map(|command| options_of(&[command, &["--help"][..]].concat())).collect()
+    ["all", "load", "bench"].iter().flat_map(|topic| options_of(&["help", topic])).collect()
 }
 
 /// As [`options_in`], for a help with many options.

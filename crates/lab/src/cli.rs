@@ -4,6 +4,7 @@ mod bench;
 mod doctor;
 mod load;
 mod report;
+mod values;
 
 use std::process::ExitCode;
 
@@ -16,7 +17,7 @@ use crate::architecture::Architecture;
 pub enum Command {
     /// Report what on this machine would spoil a measurement, and the command that fixes it
     Doctor(doctor::DoctorArgs),
-    /// Put load on any HTTP/1.1 server with many clients; report its speed and what limited it
+    /// Put load on any HTTP/1.1 server; report its speed and what limited it
     Load(load::LoadArgs),
     /// Measure all architectures, and other servers, under more and more clients
     Bench(bench::BenchArgs),

@@ -163,7 +163,11 @@ impl<'a, P: Poller> Resources<'a, P> {
         }
         match client.connection.poll(&self.server.app, now) {
             Want::Read if !client.has_input => return Progress::Blocked(Blocked::Read),
-            Want::Read => client.read(&mut self.scratch[..self.read_bytes]),
+            Want::Read => {
+                client.read(&mut self.scratch[..self.read_bytes]);
+                // The phase can have changed in this turn. The answer to what was read says so.
+                client.enter(self.server.phase());
+            }
             Want::Perform(ticket, Operation::Open(path, encodings)) => {
                 let found = site.file(&path, encodings, now);
                 client.connection.completed(ticket, Completion::Opened(found));

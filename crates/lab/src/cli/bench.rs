@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 
+use super::values::whole;
 use crate::architecture::Architecture;
 use crate::bench::bench;
 use crate::bench::plan::BenchPlan;
@@ -57,11 +58,17 @@ const CLIENTS_PER_THREAD: usize = 16;
 #[command(after_help = after_help())]
 pub struct BenchArgs {
     /// Architectures to measure [default: all]; one that is named twice is measured twice
-    #[arg(long, value_name = "ARCH", value_delimiter = ',', hide_possible_values = true)]
+    #[arg(
+        long,
+        value_name = "ARCH",
+        value_delimiter = ',',
+        ignore_case = true,
+        hide_possible_values = true
+    )]
     arch: Vec<String>,
     /// Numbers of clients, one row of the table for each [default: 20,100,500,2000]
     #[arg(long, value_name = "N", value_delimiter = ',',
-        value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        value_parser = whole(1..=1_000_000_u32))]
     clients: Vec<u32>,
     /// Measure the rows of the articles of 2019, from 20 to 15,000 clients, 3 seconds for each run
     /// unless --seconds is given; takes most of an hour
@@ -92,14 +99,14 @@ pub struct BenchArgs {
     rate: Vec<f64>,
     /// Measure everything N times, in rounds
     #[arg(long, value_name = "N", default_value_t = 3,
-        value_parser = clap::value_parser!(u16).range(1..=1000))]
+        value_parser = whole(1..=1000_u16))]
     rounds: u16,
     /// After --rounds, measure rows with an interval wider than this in further rounds, such as 5%
     #[arg(long, value_name = "PERCENT", value_parser = until)]
     until: Option<f64>,
     /// The most rounds of a row with --until
     #[arg(long, value_name = "N", default_value_t = 30, requires = "until",
-        value_parser = clap::value_parser!(u16).range(1..=1000))]
+        value_parser = whole(1..=1000_u16))]
     max_rounds: u16,
     /// Measure one architecture (the first --arch) under four names and one load: shows how much
     /// this machine varies. Exit status 1 if that is too much
@@ -109,7 +116,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "S", value_parser = seconds)]
     seconds: Option<f64>,
     /// Seed of the order of the runs in each round [default: random]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(0..=u64::MAX))]
     seed: Option<u64>,
     /// Folder for the results [default: bench-DATE-TIME]
     #[arg(long, value_name = "DIR")]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::values::whole;
 use crate::load::command::{hold, load};
 use crate::load::idle::plan::IdlePlan;
 use crate::load::plan::{Length, LoadPlan, useful_threads};
@@ -35,11 +36,11 @@ pub struct LoadArgs {
     url: String,
     /// Number of clients, each with one request at a time
     #[arg(short, long, value_name = "N", default_value_t = 50,
-        value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        value_parser = whole(1..=1_000_000_u32))]
     clients: u32,
     /// Hold N idle clients, in as many processes as needed, and probe them in turn with a request,
     /// until Ctrl-C or for -d seconds
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000),
+    #[arg(long, value_name = "N", value_parser = whole(1..=10_000_000_u32),
         conflicts_with_all = ["clients", "requests", "rate", "no_keep_alive", "think", "post",
             "threads"])]
     idle: Option<u32>,
@@ -48,7 +49,7 @@ pub struct LoadArgs {
         conflicts_with = "requests")]
     seconds: Option<Duration>,
     /// Make exactly N requests
-    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(short = 'n', long, value_name = "N", value_parser = whole(1..=1_000_000_000_000_u64))]
     requests: Option<u64>,
     /// Make R requests a second, each at its time, whether or not earlier ones are answered
     #[arg(short, long, value_name = "R", value_parser = rate)]
@@ -57,7 +58,8 @@ pub struct LoadArgs {
     #[arg(long)]
     no_keep_alive: bool,
     /// Let each client wait MS milliseconds between an answer and its next request
-    #[arg(long, value_name = "MS", conflicts_with = "rate")]
+    #[arg(long, value_name = "MS", conflicts_with = "rate",
+        value_parser = whole(0..=86_400_000_u32))]
     think: Option<u32>,
     /// Send a POST with this form instead of a GET; @FILE reads the form from a file
     #[arg(long, value_name = "BODY")]
@@ -69,7 +71,7 @@ pub struct LoadArgs {
     #[arg(long, value_name = "S", default_value = "10", value_parser = seconds)]
     timeout: Duration,
     /// Use N threads [default: as many as are useful]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", value_parser = whole(1..=1024_u16))]
     threads: Option<u16>,
     /// Print the results as JSON, with the unit in each name
     #[arg(long)]

@@ -1,0 +1,82 @@
+//! The addresses of `--bind` and `--admin`: an IP address, or a name of this machine.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+
+use crate::cli::words::port;
+
+/// Reads an address to listen at. A name is resolved; of its addresses, the first for IPv4 is
+/// taken, or else the first.
+pub fn address(text: &str) -> Result<IpAddr, String> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    if let Ok(address) = bare.parse() {
+        return Ok(address);
+    }
+    if let Some((host, digits)) = text.rsplit_once(':')
+        && port(digits).is_ok()
+        && (text.parse::<SocketAddr>().is_ok() || !host.contains(':'))
+    {
+        return Err(format!("a port is given apart: type --bind {host} --port {digits}"));
+    }
+    let found: Vec<_> = (text, 0).to_socket_addrs().into_iter().flatten().collect();
+    let first = found.iter().find(|found| found.is_ipv4()).or(found.first());
+    first.map(SocketAddr::ip).ok_or_else(|| {
+        "it is neither an address of this machine nor a name that leads to one; `ip addr` lists \
+         them, and 0.0.0.0 stands for all"
+            .into()
+    })
+}
+
+/// Reads an address with a port. A port alone means this machine only.
+pub fn address_with_port(text: &str) -> Result<SocketAddr, String> {
+    let (host, digits) = text.rsplit_once(':').unwrap_or(("", text));
+    let ip = match host {
+        "" => Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        host => address(host),
+    };
+    match (ip, port(digits)) {
+        (Ok(ip), Ok(port)) if text.parse::<IpAddr>().is_err() => Ok(SocketAddr::new(ip, port)),
+        (Err(wrong), Ok(_)) => Err(wrong),
+        _ => Err("it has to end in a port, such as 9100 or 127.0.0.1:9100".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_or_explained() {
+        for (text, expected) in
+            [("127.0.0.1", "127.0.0.1"), ("::", "::"), ("[::1]", "::1"), ("localhost", "127.0.0.1")]
+        {
+            assert_eq!(address(text).unwrap().to_string(), expected, "{text}");
+        }
+        for (text, advice) in [
+            ("127.0.0.1:80", "--bind 127.0.0.1 --port 80"),
+            ("[::1]:80", "--bind [::1] --port 80"),
+            ("localhost:80", "--bind localhost --port 80"),
+            ("", "ip addr"),
+            ("no such name", "ip addr"),
+        ] {
+            let wrong = address(text).unwrap_err();
+            assert!(wrong.contains(advice), "{text}: {wrong}");
+        }
+    }
+
+    #[test]
+    fn a_port_alone_is_of_this_machine() {
+        for (text, expected) in [
+            ("9100", "127.0.0.1:9100"),
+            (":9100", "127.0.0.1:9100"),
+            ("localhost:9100", "127.0.0.1:9100"),
+            ("10.0.0.1:0", "10.0.0.1:0"),
+            ("[::1]:9100", "[::1]:9100"),
+        ] {
+            assert_eq!(address_with_port(text).unwrap().to_string(), expected, "{text}");
+        }
+        for text in ["", "127.0.0.1", "::1", "127.0.0.1:", "localhost", "127.0.0.1:70000"] {
+            let wrong = address_with_port(text).unwrap_err();
+            assert!(wrong.contains("such as 9100"), "{text}: {wrong}");
+        }
+    }
+}

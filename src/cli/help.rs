@@ -1,0 +1,155 @@
+//! The help: one page, all options, and a page for each command and each architecture.
+
+use std::io::{self, Write};
+
+use clap::Command;
+
+use crate::arch::{Arch, Workers};
+
+/// The last line of the one page: where the rest is.
+const MORE: &str = "More: zerohttpd help all (every option), help WORD (a command or an \
+    architecture), man (the manual)";
+
+/// The topic of `zerohttpd help` that has every option.
+pub const ALL: &str = "all";
+
+/// The options that the help of one page has; the others are in the manual.
+const COMMON: [&str; 17] = [
+    "arch",
+    "port_word",
+    "redis",
+    "port",
+    "bind",
+    "workers",
+    "root",
+    "listing",
+    "store",
+    "no_guestbook",
+    "admin",
+    "access_log",
+    "log_file",
+    "user",
+    "check",
+    "help",
+    "version",
+];
+
+/// The layout of the server's help.
+const TEMPLATE: &str = "{about-with-newline}\n{before-help}{usage-heading}\n  {usage}\n\n\
+    {all-args}{after-help}";
+
+const USAGE: &str = "zerohttpd [OPTIONS] [ARCH] [PORT] [REDIS]\n  zerohttpd <COMMAND>";
+
+/// Examples: the words, and what they do.
+pub const EXAMPLES: &[(&str, &str)] = &[
+    ("zerohttpd", "serve ./public on port 8000, with epoll on all cores"),
+    ("zerohttpd 8080 --root site --no-guestbook", "serve the files in site on port 8080"),
+    ("zerohttpd threaded 8080 --bind localhost", "a thread for each client, for this machine only"),
+    ("zerohttpd epoll 8080 redis-host", "keep the guestbook in a Redis"),
+    ("sudo zerohttpd 80 --user www-data", "bind port 80, then give up root's rights"),
+    ("zerohttpd load :8000/ -c 100 -d 5", "load a server with 100 clients for 5 seconds"),
+];
+
+/// The parts of the whole help and of the manual that explain more than an option.
+pub const SECTIONS: &[(&str, &str)] = &[
+    (
+        "Signals",
+        "SIGTERM and SIGQUIT stop the server: answers in flight are finished within --grace \
+         seconds. Ctrl-C (SIGINT) stops it at once, and it prints the CPU time and memory that it \
+         used. SIGHUP and SIGUSR1 reopen the site, the templates and the log. SIGUSR2 replaces the \
+         running program with its new version. Reloading and replacing refuse and reset no \
+         connection.",
+    ),
+    (
+        "Exit status",
+        "0: the server was stopped, or the command succeeded. 1: it could not start or go on; \
+         standard error says why. 2: the command line is wrong. The pages of load, bench and \
+         doctor say what 1 and 130 mean there.",
+    ),
+    (
+        "Environment",
+        "ZEROHTTPD_STORE: the store, as for --store, which overrides it; keeps a password out of \
+         the process list. LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES: sockets that systemd passes; \
+         the one named admin is for --admin. NOTIFY_SOCKET: where to report to systemd. \
+         NO_COLOR: no colours.",
+    ),
+    (
+        "Files",
+        "public/ and templates/ in the current folder: the site and the templates, unless --root \
+         and --templates name others; compiled-in ones are used where there are none. \
+         ~/.local/state/zerohttpd/guestbook.db: the guestbook, an SQLite file; beside it, \
+         guestbook.db.sock answers redis-cli.",
+    ),
+];
+
+/// Hides rare options from the one page of the server's command.
+pub fn hide_rare_options(command: Command) -> Command {
+    command.mut_args(|arg| {
+        let is_common = COMMON.contains(&arg.get_id().as_str());
+        arg.hide_short_help(!is_common)
+    })
+}
+
+/// Gives the server's command its examples and sections.
+pub fn explain(command: Command) -> Command {
+    command
+        .help_template(TEMPLATE)
+        .override_usage(USAGE)
+        .before_help(examples())
+        .after_help(MORE)
+        .after_long_help(sections())
+}
+
+fn examples() -> String {
+    let width = EXAMPLES.iter().map(|(words, _)| words.len()).max().unwrap_or_default();
+    let line = |(words, what): &(&str, &str)| format!("  {words:width$}  {what}\n");
+    format!("Examples:\n{}", EXAMPLES.iter().map(line).collect::<String>())
+}
+
+fn sections() -> String {
+    let paragraph = |(title, text): &(&str, &str)| format!("{title}:\n  {text}\n");
+    SECTIONS.iter().map(paragraph).collect::<Vec<_>>().join("\n")
+}
+
+/// The page of an architecture: the opening of its source, and the options that matter to it.
+pub fn architecture(arch: &Arch) -> String {
+    let Arch { name, idea, source, .. } = arch;
+    let mut page = format!("{name}: {idea}\n");
+    let opening = source.lines().map_while(|line| line.strip_prefix("//!"));
+    // The title, whose content the idea has, blank lines and the fences of drawings are left out.
+    for line in opening.skip(2).map(|line| line.strip_prefix(' ').unwrap_or(line)) {
+        match line.strip_prefix("# ") {
+            Some(heading) => page += &format!("\n{heading}:\n"),
+            None if line.is_empty() || line.starts_with("```") => {}
+            None => page += &format!("  {}\n", line.replace('`', "")),
+        }
+    }
+    page += "\nOptions that matter to it:\n";
+    page += match arch.workers {
+        Workers::None => "  --max-clients N   how many clients it has at a time",
+        Workers::Pool => "  --workers N       the size of the pool",
+        Workers::Processes => "  --workers N|auto  how many processes run this loop",
+    };
+    if !arch.sharing.is_empty() {
+        page += "\n  --accept HOW      how they share the port";
+    }
+    page + &format!("\n\nTo serve with it: zerohttpd {name} [PORT]\n")
+}
+
+/// Writes the page of a topic, all options, or without a topic the help of one page.
+pub fn write(command: &mut Command, topic: Option<&str>) -> io::Result<()> {
+    match topic {
+        None => command.print_help(),
+        Some(ALL) => command.print_long_help(),
+        Some(name) => match crate::arch::named(name) {
+            Some(arch) => io::stdout().lock().write_all(architecture(arch).as_bytes()),
+            None => {
+                command.build();
+                match command.find_subcommand_mut(name) {
+                    Some(subcommand) => subcommand.print_help(),
+                    None => command.print_help(),
+                }
+            }
+        },
+    }
+}

@@ -1,0 +1,167 @@
+//! The words without an option: `[ARCH] [PORT] [REDIS]`. A word that means something else gets a
+//! line that says what to type.
+
+use std::path::Path;
+
+use clap::builder::{PossibleValuesParser, StringValueParser, TypedValueParser};
+use clap::{Arg, Command, Error};
+
+use crate::arch::{self, Arch};
+use crate::cli::suggestion;
+
+/// What the words mean.
+pub struct Words {
+    /// The architecture.
+    pub arch: Option<&'static Arch>,
+    /// The port.
+    pub port: Option<u16>,
+    /// The host of a Redis, or its URL.
+    pub redis: Option<String>,
+}
+
+impl Words {
+    /// Reads the words. The architecture can be left out: the first word is then the port.
+    ///
+    /// # Errors
+    ///
+    /// What to type instead.
+    pub fn read(words: [Option<String>; 3]) -> Result<Words, String> {
+        let mut words = words.into_iter().flatten().peekable();
+        let is_port = words.peek().is_some_and(|word| is_number(word));
+        let arch = match words.next_if(|_| !is_port) {
+            Some(word) => Some(arch::named(&word).ok_or_else(|| no_architecture(&word))?),
+            None => None,
+        };
+        let name = arch.map_or("", |arch| arch.name);
+        let port = words.next().map(|word| port_after(name, &word)).transpose()?;
+        let redis = words.next();
+        match (redis.as_deref().and_then(arch::named), words.next()) {
+            (Some(arch), _) => Err(format!(
+                "the architecture comes before the port: zerohttpd {} {}",
+                arch.name,
+                port.unwrap_or_default()
+            )),
+            (None, Some(word)) => {
+                Err(format!("there is no place for {word:?}: the words are [ARCH] [PORT] [REDIS]"))
+            }
+            (None, None) => Ok(Words { arch, port, redis }),
+        }
+    }
+}
+
+/// A parser that accepts every word. Completions offer the architectures.
+#[derive(Clone)]
+pub struct ArchitectureOrPort;
+
+impl TypedValueParser for ArchitectureOrPort {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        arg: Option<&Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<String, Error> {
+        StringValueParser::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(
+        &self,
+    ) -> Option<Box<dyn Iterator<Item = clap::builder::PossibleValue> + '_>> {
+        let values: Vec<_> = architectures().possible_values()?.collect();
+        Some(Box::new(values.into_iter()))
+    }
+}
+
+/// The architectures, as the help names them.
+pub fn architectures() -> PossibleValuesParser {
+    use clap::builder::PossibleValue;
+    PossibleValuesParser::new(
+        arch::ALL.iter().map(|arch| PossibleValue::new(arch.name).help(arch.idea)),
+    )
+}
+
+/// Reads a port.
+///
+/// # Errors
+///
+/// It is not a number up to 65535.
+pub fn port(word: &str) -> Result<u16, String> {
+    let number = word.parse().ok().filter(|_| is_number(word));
+    number.ok_or_else(|| {
+        format!("{word} is not a port; it is a number up to 65535, and 0 lets the kernel choose")
+    })
+}
+
+fn is_number(word: &str) -> bool {
+    word.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Reads the port that follows an architecture.
+fn port_after(name: &str, word: &str) -> Result<u16, String> {
+    if is_number(word) {
+        return port(word);
+    }
+    Err(match (word.strip_prefix(':'), word.rsplit_once(':')) {
+        _ if Path::new(word).is_dir() || word.contains("://") || is_store(word) => instead(word),
+        (Some(digits), _) if port(digits).is_ok() => {
+            format!("{word} is not a port; type zerohttpd {name} {digits}")
+        }
+        (None, Some((host, digits))) if port(digits).is_ok() => format!(
+            "{word} is not a port; to listen there, type zerohttpd {name} {digits} --bind {host}"
+        ),
+        _ => format!(
+            "{word} is not a port; if it is the host of a Redis, type zerohttpd {name} 8000 {word}"
+        ),
+    })
+}
+
+/// The message about a first word that is no architecture.
+fn no_architecture(word: &str) -> String {
+    let names = arch::ALL.iter().map(|arch| arch.name);
+    let list = names.clone().collect::<Vec<_>>().join(", ");
+    let commands = ["help", "list", "store", "load", "bench", "report", "doctor", "serve"];
+    match suggestion::of(word, names.chain(commands)) {
+        _ if word.contains(['/', ':', '.']) || Path::new(word).exists() => instead(word),
+        Some(meant) => {
+            format!("there is no architecture {word:?}; did you mean {meant}? There are {list}")
+        }
+        None => format!("there is no architecture or command {word:?}; architectures are {list}"),
+    }
+}
+
+fn is_store(word: &str) -> bool {
+    word.starts_with("embedded:")
+}
+
+/// What to type instead of a word that names something.
+fn instead(word: &str) -> String {
+    let path = Path::new(word);
+    if word.starts_with("redis") && word.contains("://") || is_store(word) {
+        // The word can contain a password, so it is not repeated.
+        return "a store is named by an option: type zerohttpd --store and then its URL".into();
+    }
+    if word.starts_with("http://") || word.starts_with("https://") {
+        return format!("{word} is no architecture; to load that server: zerohttpd load {word}");
+    }
+    if path.is_dir() {
+        return format!("{word} is a folder; to serve it, type zerohttpd --root {word}");
+    }
+    if path.is_file() {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new(".")).display();
+        return format!("{word} is a file; to serve its folder, type zerohttpd --root {folder}");
+    }
+    match word.rsplit_once(':') {
+        Some(("", digits)) if port(digits).is_ok() => {
+            format!("{word} is no architecture; for that port, type zerohttpd {digits}")
+        }
+        Some((host, digits)) if port(digits).is_ok() => format!(
+            "{word} is no architecture; to listen there, type zerohttpd {digits} --bind {host}"
+        ),
+        _ if word.parse::<std::net::IpAddr>().is_ok() => {
+            format!("{word} is no architecture; to listen there, type zerohttpd --bind {word}")
+        }
+        _ => format!("{word} is no architecture, and there is no such folder to serve with --root"),
+    }
+}

@@ -1,0 +1,8 @@
+//! The command line: what it says when it is mistyped, its help, its manual and its completions.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod completions;
+mod help;
+mod manual;
