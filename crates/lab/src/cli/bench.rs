@@ -77,7 +77,7 @@ pub struct BenchArgs {
     /// The path to request
     #[arg(long, value_name = "PATH", default_value = "/guestbook", value_parser = path)]
     path: String,
-    /// Keep the guestbook in a temporary embedded store, or in this Redis (its visits are counted)
+    /// Keep the guestbook in a temporary embedded store, or in this Redis, which counts the visits
     #[arg(long, value_name = "embedded|redis://..", default_value = "embedded")]
     store: String,
     /// Open a new connection for each request; the same as --knob keep-alive=off
@@ -141,8 +141,9 @@ fn after_help() -> String {
         zerohttpd bench --aa\n      \
             whether this machine is quiet enough\n  \
         zerohttpd bench --peer \"nginx=nginx -g 'daemon off;' @ http://127.0.0.1:80/\"\n\n\
-        The server and the load run on separate cores if there are two or more. Ctrl-C ends the \
-        bench\nearly and keeps what was measured. `zerohttpd doctor` reports what would spoil it."
+        The server and the load generator run on separate cores if there are two or more. Ctrl-C \
+        ends\nthe bench early and keeps what was measured. `zerohttpd doctor` reports what would \
+        spoil it."
 }
 
 fn profiles() -> PossibleValuesParser {
