@@ -39,7 +39,7 @@ fn one_server_is_measured_against_itself_unless_declined() {
     };
     let found = noise(&checks).expect("the check of the noise");
     let text = found["found"].as_str().expect("text");
-    assert!(text.starts_with("a run varies by ") && text.contains("5 rounds tell "), "{found:#}");
+    assert!(text.starts_with("a run varies by ") && text.contains("5 rounds detect "), "{found:#}");
     let progress = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(progress.contains("4 servers, 1 load, 3 rounds"), "{progress}");
     let quick = run(&["doctor", "--quick", "--json"]);

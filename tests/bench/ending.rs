@@ -97,7 +97,7 @@ fn a_server_or_store_that_ends_leaves_no_number() {
 
 #[test]
 fn a_killed_load_generator_is_not_blamed_on_the_server() {
-    let expected = "the load reported nothing (signal 9, SIGKILL)";
+    let expected = "the load generator reported nothing (signal 9, SIGKILL)";
     assert_eq!(troubles_after_kill(is_load_generator), [expected]);
 }
 

@@ -112,7 +112,7 @@ fn an_aa_bench_says_whether_the_machine_is_quiet_enough() {
     let words = ["--aa", "--arch", ARCH, "--clients", "2", "--path", "/index.html"];
     let output = bench.run(&[&words[..], &["--seconds", "0.1"]].concat());
     let text = String::from_utf8_lossy(&output.stdout).replace("\n  ", " ");
-    let is_quiet = text.contains("This machine is quiet enough now: 5 rounds tell ");
+    let is_quiet = text.contains("This machine is quiet enough now: 5 rounds detect ");
     assert!(is_quiet || text.contains("This machine is not quiet enough now: "), "{text}");
     assert!(text.contains("One server under 4 names: a run varies by "), "{text}");
     assert_eq!(output.status.code(), Some(i32::from(!is_quiet)), "{}", transcript(&output));

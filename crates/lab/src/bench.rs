@@ -1,5 +1,5 @@
-//! The bench measures every server under every load several times, in rounds that each hold every
-//! server once.
+//! The bench measures every server under every load several times, in rounds: a round measures each
+//! server once under each load.
 
 pub mod plan;
 pub mod store;
@@ -54,15 +54,15 @@ pub fn bench(plan: &BenchPlan, started: String) -> Result<ExitCode, String> {
         return Err(text);
     }
     let is_quiet = Agreement::of(&results).is_none_or(|agreement| agreement.is_quiet());
-    let ran = results.cells.iter().any(|cell| !cell.runs.is_empty());
-    Ok(match (results.was_interrupted, ran) {
+    let has_runs = results.cells.iter().any(|cell| !cell.runs.is_empty());
+    Ok(match (results.was_interrupted, has_runs) {
         (true, _) => ExitCode::from(INTERRUPTED),
         (false, true) if is_quiet => ExitCode::SUCCESS,
         (false, _) => ExitCode::FAILURE,
     })
 }
 
-/// Measures one server under several names; none if Ctrl-C ended it.
+/// Measures one server under several names. Returns none if Ctrl-C ended the bench.
 ///
 /// # Errors
 ///
@@ -74,8 +74,8 @@ pub fn agreement(plan: &BenchPlan, started: String) -> Result<Option<Agreement>,
         (results, Ok(())) => {
             let troubles = results.cells.iter().flat_map(|cell| &cell.troubles);
             let trouble = troubles.map(|trouble| trouble.text.clone()).next();
-            let nothing = || trouble.unwrap_or_else(|| "no two runs can be compared".into());
-            Agreement::of(&results).map(Some).ok_or_else(nothing)
+            let reason = || trouble.unwrap_or_else(|| "no two runs can be compared".into());
+            Agreement::of(&results).map(Some).ok_or_else(reason)
         }
     }
 }
@@ -91,14 +91,14 @@ fn measure(plan: &BenchPlan, started: String) -> Result<(Results, Result<(), Abo
     let interrupt = Interrupt::new()?;
     let descendants = Descendants::adopt()?;
     let folder = tempfile::tempdir()
-        .map_err(|error| format!("can't make a folder for what servers write: {error}"))?;
+        .map_err(|error| format!("can't make a folder for the servers' files: {error}"))?;
     raise_limit();
     let bench =
         Bench { plan, folder: folder.path(), descendants: &descendants, interrupt: &interrupt };
     cores::pin_to(None, &plan.settings.cores.load);
     let mut progress = BenchProgress::new(&results);
     let before = Instant::now();
-    let end = rounds(&bench, &mut results, &mut progress);
+    let end = run_rounds(&bench, &mut results, &mut progress);
     progress.end();
     results.was_interrupted = end == Err(Aborted::Interrupted);
     results.took_s = before.elapsed().as_secs_f64();
@@ -108,8 +108,8 @@ fn measure(plan: &BenchPlan, started: String) -> Result<(Results, Result<(), Abo
 /// Creates the folder and writes the settings before the first run, so that a folder that can't be
 /// written to is noticed now. Results that have runs, or can't be read, are not overwritten.
 fn make_folder(out: &Path, results: &Results) -> Result<(), String> {
-    let is_there = fs::exists(out.join(FILE)).unwrap_or(false);
-    if is_there && Results::load(out).map_or(true, |results| results.has_runs()) {
+    let has_file = fs::exists(out.join(FILE)).unwrap_or(false);
+    if has_file && Results::load(out).map_or(true, |results| results.has_runs()) {
         return Err(format!("{} has results already; name another --out", out.display()));
     }
     fs::create_dir_all(out).map_err(|error| format!("can't make {}: {error}", out.display()))?;
@@ -128,7 +128,7 @@ fn cells(results: &Results) -> Vec<Cell> {
     results.loads().into_iter().flat_map(of).collect()
 }
 
-fn rounds(
+fn run_rounds(
     bench: &Bench<'_>,
     results: &mut Results,
     progress: &mut BenchProgress,
@@ -177,7 +177,7 @@ fn measure_cell(
         if is_repeated {
             progress.expect_more(1);
         }
-        progress.done(results, index);
+        progress.finish_run(results, index);
         // Saves after each run, so that a crash of this process loses at most one.
         results.save(&bench.plan.out)?;
         if !is_repeated {
@@ -187,11 +187,11 @@ fn measure_cell(
     Ok(())
 }
 
-/// Signs a temporary guestbook, so that its pages are as long as those of one in use. Returns the
-/// number of remarks that it added. The guestbook of a Redis stays as it is.
+/// Signs a temporary guestbook, so that its pages are as long as those of a guestbook in use.
+/// Returns the number of remarks added. The guestbook of a Redis stays as it is.
 fn sign(bench: &Bench<'_>) -> Result<u64, Aborted> {
-    let ours = bench.plan.entries.iter().find(|entry| entry.subject.uses_store);
-    let (Store::Embedded, Some(entry)) = (&bench.plan.store, ours) else { return Ok(0) };
+    let with_store = bench.plan.entries.iter().find(|entry| entry.subject.uses_store);
+    let (Store::Embedded, Some(entry)) = (&bench.plan.store, with_store) else { return Ok(0) };
     match bench.sign(entry, REMARKS) {
         Ok(()) => Ok(REMARKS),
         Err(Aborted::Failed(text)) => {

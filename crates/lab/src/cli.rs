@@ -17,7 +17,7 @@ use crate::architecture::Architecture;
 pub enum Command {
     /// Report what on this machine would spoil a measurement, and the command that fixes it
     Doctor(doctor::DoctorArgs),
-    /// Load any HTTP/1.1 server with many clients; report its speed and what limited it
+    /// Put load on any HTTP/1.1 server; report its speed and what limited it
     Load(load::LoadArgs),
     /// Measure all architectures, and other servers, under more and more clients
     Bench(bench::BenchArgs),
@@ -25,17 +25,16 @@ pub enum Command {
     Report(report::ReportArgs),
 }
 
-/// Runs the command. Bench and doctor measure the architectures in `ours`, unless the user named
-/// others.
+/// Runs the command. Bench and doctor can measure all these architectures.
 ///
 /// # Errors
 ///
 /// The command fails; the error is one line for the user.
-pub fn run(command: Command, ours: &[Architecture]) -> Result<ExitCode, String> {
+pub fn run(command: Command, architectures: &[Architecture]) -> Result<ExitCode, String> {
     match command {
-        Command::Doctor(args) => doctor::run(&args, ours),
+        Command::Doctor(args) => doctor::run(&args, architectures),
         Command::Load(args) => load::run(args),
-        Command::Bench(args) => bench::run(args, ours),
+        Command::Bench(args) => bench::run(args, architectures),
         Command::Report(args) => report::run(&args),
     }
 }

@@ -15,8 +15,8 @@ use crate::console::print;
 use crate::report::agreement::Agreement;
 use check::{Check, Severity};
 
-/// Inspects this machine and prints the findings, with how far the runs of one server agreed, if
-/// that was measured.
+/// Inspects this machine and prints the findings, among them how far the runs of one server agree,
+/// if that was measured.
 ///
 /// # Errors
 ///
@@ -29,7 +29,7 @@ pub fn doctor(
     checks.extend(agreement.map(checks::noise));
     let text = match is_json {
         true => serde_json::to_string_pretty(&checks).map_err(|error| error.to_string())? + "\n",
-        false => told(&checks, Terminal::of(&io::stdout()).takes_colour),
+        false => in_words(&checks, Terminal::of(&io::stdout()).takes_colour),
     };
     print(&text).map_err(|error| format!("can't write what was found: {error}"))?;
     Ok(match worst(&checks) {
@@ -42,7 +42,7 @@ fn worst(checks: &[Check]) -> Severity {
     checks.iter().map(|check| check.verdict).max().unwrap_or(Severity::Ok)
 }
 
-fn told(checks: &[Check], in_colour: bool) -> String {
+fn in_words(checks: &[Check], in_colour: bool) -> String {
     let mut out = String::new();
     for check in checks {
         let (word, colour) = match check.verdict {
@@ -60,13 +60,13 @@ fn told(checks: &[Check], in_colour: bool) -> String {
         if let Some(why) = &check.why {
             let _ = writeln!(out, "      {why}");
         }
-        if let Some(mend) = &check.mend {
-            let _ = writeln!(out, "      $ {mend}");
+        if let Some(fix) = &check.fix {
+            let _ = writeln!(out, "      $ {fix}");
         }
     }
     let last = match worst(checks) {
         Severity::Ok => "Nothing here would spoil a measurement.",
-        Severity::Warn => "Nothing here spoils a measurement; some are worse for what is above.",
+        Severity::Warn => "Nothing here spoils a measurement; the warnings make some worse.",
         Severity::Bad => "Some measurements would be spoilt.",
     };
     out + "\n" + last + "\n"
@@ -77,26 +77,26 @@ mod tests {
     use super::*;
 
     fn checks() -> Vec<Check> {
-        let fine = Check::well("a", "1", "1");
-        let bad = Check::well("b", "1", "2 or more");
-        let mend = Some("sysctl -w b=2".to_owned());
-        vec![fine, bad.unless(false, Severity::Bad, "It is too small.", mend)]
+        let fine = Check::passed("a", "1", "1");
+        let bad = Check::passed("b", "1", "2 or more");
+        let fix = Some("sysctl -w b=2".to_owned());
+        vec![fine, bad.unless(false, Severity::Bad, "It is too small.", fix)]
     }
 
     #[test]
     fn each_problem_is_reported_with_its_remedy() {
-        let text = told(&checks(), false);
+        let text = in_words(&checks(), false);
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines[0], "ok    a                       1");
         assert_eq!(lines[1], "BAD   b                       1; wanted: 2 or more");
         assert_eq!(lines[2..4], ["      It is too small.", "      $ sysctl -w b=2"]);
         assert!(text.ends_with("would be spoilt.\n"));
-        assert!(told(&checks(), true).contains("\x1b[31mBAD \x1b[0m"));
+        assert!(in_words(&checks(), true).contains("\x1b[31mBAD \x1b[0m"));
     }
 
     #[test]
     fn a_passing_check_stays_ok() {
-        let check = Check::well("a", "1", "1").unless(true, Severity::Bad, "x", None);
+        let check = Check::passed("a", "1", "1").unless(true, Severity::Bad, "x", None);
         assert_eq!((check.verdict, check.why), (Severity::Ok, None));
         assert_eq!(worst(&checks()), Severity::Bad);
         assert_eq!(worst(&[]), Severity::Ok);

@@ -25,7 +25,7 @@ pub enum Failure {
     Timeout,
     /// The answer's status is neither 2xx nor 3xx.
     Status,
-    /// The answer is not HTTP/1.1, or its head is larger than this load reads.
+    /// The answer is not HTTP/1.1, or its head is too large.
     Protocol,
 }
 
@@ -73,7 +73,7 @@ impl Failure {
         match self {
             Failure::Refused => ("connection", "refused"),
             Failure::ConnectTimeout => ("connection", "not made in time"),
-            Failure::Unreachable => ("connection", "failed: no way there"),
+            Failure::Unreachable => ("connection", "failed: server unreachable"),
             Failure::NoPort => ("connection", "not made: no port left here"),
             Failure::NoDescriptor => ("connection", "not made: no descriptor left here"),
             Failure::Reset => ("connection", "reset"),
@@ -81,7 +81,7 @@ impl Failure {
             Failure::Short => ("answer", "cut short"),
             Failure::Timeout => ("answer", "not whole in time"),
             Failure::Status => ("answer", "neither 2xx nor 3xx"),
-            Failure::Protocol => ("answer", "that this load can't read"),
+            Failure::Protocol => ("answer", "that can't be read"),
         }
     }
 
@@ -100,7 +100,7 @@ impl Failure {
         }
     }
 
-    /// Whether a retry needs a pause, since it would fail again at once.
+    /// Whether a retry needs a pause, because it would fail again at once.
     pub fn retry_needs_pause(self) -> bool {
         self <= Failure::NoDescriptor
     }

@@ -1,9 +1,9 @@
 //! Findings: each states one fact about a measurement in a sentence. In a list of findings, the
 //! first says what limited the numbers.
 //!
-//! The load can observe little of a server, and its findings have a [`diagnosis`] as their kind.
-//! The bench knows more about the servers that it starts; its findings have a [`limit`], which its
-//! table uses to rank servers.
+//! The load generator can observe little of a server; the kind of its findings is a [`diagnosis`].
+//! The bench knows more about the servers that it starts; the kind of its findings is a [`limit`],
+//! by which its table ranks servers.
 
 pub mod diagnosis;
 pub mod limit;

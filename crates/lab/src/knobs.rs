@@ -99,14 +99,14 @@ pub const KNOBS: &[Knob] = &[
     },
 ];
 
-/// The knob that the load has to know as well.
+/// The knob that the load generator has to know as well.
 const KEEP_ALIVE: &str = "keep-alive";
 const OFF: &str = "off";
 
 /// The profiles, each with a description.
 pub const PROFILES: &[(&str, &str)] = &[
     ("fair", "every architecture tuned alike"),
-    ("faithful-2019", "with the accidents of the original"),
+    ("faithful-2019", "every option as the programs of 2019 had it"),
 ];
 
 /// The value of each knob.
@@ -156,7 +156,7 @@ impl Knob {
     }
 }
 
-/// The knob of that name.
+/// The knob with this name.
 ///
 /// # Errors
 ///
@@ -180,7 +180,7 @@ pub fn profile(name: &str) -> Setup {
 ///
 /// There is no such knob, or it does not have such a value.
 pub fn parse(text: &str) -> Result<(&'static Knob, Vec<String>), String> {
-    let (name, values) = text.split_once('=').ok_or("it is NAME=VALUE[,VALUE]")?;
+    let (name, values) = text.split_once('=').ok_or("expected NAME=VALUE[,VALUE]")?;
     let knob = find(name)?;
     let values: Vec<_> = values.split(',').map(str::to_owned).collect();
     values.iter().try_for_each(|value| knob.options(value).map(|_| ()))?;
@@ -220,7 +220,7 @@ pub fn keeps_alive(setup: &Setup) -> bool {
 }
 
 /// Turns keep-alive off.
-pub fn keep_none_alive(setup: &mut Setup) {
+pub fn turn_keep_alive_off(setup: &mut Setup) {
     setup.insert(KEEP_ALIVE.to_owned(), OFF.to_owned());
 }
 
@@ -261,7 +261,7 @@ mod tests {
     fn the_load_learns_whether_connections_are_kept() {
         let mut setup = profile(PROFILES[0].0);
         assert!(keeps_alive(&setup) && keeps_alive(&Setup::new()));
-        keep_none_alive(&mut setup);
+        turn_keep_alive_off(&mut setup);
         assert!(!keeps_alive(&setup));
         assert!(options(&setup).unwrap().contains(&"--keep-alive-timeout".to_owned()));
     }

@@ -1,4 +1,4 @@
-//! A load on a server: many clients that send the same request, what they observe, and a verdict.
+//! Puts load on a server: many clients that send the same request, what they observe, a verdict.
 //!
 //! ```text
 //!   run ──► a LoadWorker in each thread ──► its LoadClients, one epoll loop over all of them

@@ -1,4 +1,4 @@
-//! The report, drawn from results.json alone, so that it can be drawn again at any time, also by a
+//! The report, drawn from results.json alone, so that it can be drawn again at any time, even by a
 //! later version.
 
 pub mod agreement;
@@ -62,16 +62,16 @@ pub fn write(results: &Results, folder: &Path) -> Result<(), String> {
     let interrupted = if results.was_interrupted { "stopped before its time; " } else { "" };
     let style = style_of(&io::stdout());
     let rows = Row::all(results);
-    let said =
-        [words::answers(results, &rows), words::remarks(&rows), words::surety(results, &rows)]
+    let sentences =
+        [words::answers(results, &rows), words::remarks(&rows), words::certainty(results, &rows)]
             .concat();
-    let said = said.iter().map(|sentence| wrapped(sentence, style.width, 2) + "\n");
+    let sentences = sentences.iter().map(|sentence| wrapped(sentence, style.width, 2) + "\n");
     let text = format!(
         "{}\n\n{}\n{}\n{}\n",
         wrapped(&heading(results), style.width, 2),
         table::throughput(results, style),
         table::legend(results, style),
-        said.collect::<String>()
+        sentences.collect::<String>()
     );
     let files = match &written {
         Ok(()) => format!("{interrupted}in {}: {PAGE}, {FILE}\n", folder.display()),
@@ -83,7 +83,7 @@ pub fn write(results: &Results, folder: &Path) -> Result<(), String> {
 
 fn heading(results: &Results) -> String {
     let settings = &results.settings;
-    let kept = if settings.keep_alive { "kept alive" } else { "a connection a request" };
+    let kept = if settings.keep_alive { "kept alive" } else { "one connection per request" };
     format!(
         "{}, {kept}, profile {}, store {}: requests a second, {} of {} s",
         settings.path,

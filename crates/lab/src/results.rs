@@ -66,7 +66,7 @@ pub struct Settings {
     pub store: String,
     /// How many remarks a temporary guestbook had at the start.
     pub remarks: u64,
-    /// Whether connections were kept.
+    /// Whether connections were kept alive.
     pub keep_alive: bool,
     /// The profile of the architectures.
     pub profile: String,
@@ -74,15 +74,15 @@ pub struct Settings {
     pub varied: Vec<String>,
     /// The numbers of clients.
     pub clients: Vec<usize>,
-    /// The rates of the open loops; a closed one has none.
+    /// The rates of the open loops.
     pub rates_per_second: Vec<f64>,
-    /// The number of rounds, which is the least number if intervals had to be narrow.
+    /// The number of rounds; with `until_percent` the least number.
     pub rounds: usize,
-    /// The half width in percent down to which the intervals of every row had to get; none if
-    /// the rounds were given.
+    /// The half width, in percent, that the intervals of every row had to reach; none if the number
+    /// of rounds was fixed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until_percent: Option<f64>,
-    /// The most rounds until then.
+    /// With `until_percent`, the most rounds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_rounds: Option<usize>,
     /// Whether all servers are one and the same under several names.
@@ -90,11 +90,11 @@ pub struct Settings {
     pub is_aa: bool,
     /// The measured time of each run, in seconds.
     pub seconds: f64,
-    /// The time to warm up before it, in seconds.
+    /// The time to warm up before each run, in seconds.
     pub warm_up_s: f64,
     /// The seed of the order in each round.
     pub seed: u64,
-    /// Threads of the load.
+    /// The number of the load generator's threads.
     pub load_threads: usize,
     /// The cores of each process.
     pub cores: Cores,
@@ -118,7 +118,7 @@ pub struct Subject {
     pub pool: Option<usize>,
     /// Whether the requested path needs the store.
     pub uses_store: bool,
-    /// Whether connections were kept.
+    /// Whether connections were kept alive.
     pub keeps_alive: bool,
 }
 
@@ -158,7 +158,7 @@ pub struct FailedRun {
 }
 
 impl Results {
-    /// A cell without runs.
+    /// Results without runs.
     pub fn new(started: String, settings: Settings, subjects: Vec<Subject>) -> Results {
         Results {
             format: FORMAT.into(),
@@ -176,7 +176,7 @@ impl Results {
     ///
     /// # Errors
     ///
-    /// The file does not exist, or is something else.
+    /// The file does not exist, or does not hold results.
     pub fn load(folder: &Path) -> Result<Results, String> {
         let file = folder.join(FILE);
         let text = fs::read_to_string(&file)
@@ -203,7 +203,7 @@ impl Results {
 
     /// Whether any run was completed, or failed.
     pub fn has_runs(&self) -> bool {
-        self.cells.iter().any(Cell::has_happened)
+        self.cells.iter().any(Cell::was_attempted)
     }
 
     /// Writes the file into a folder. A reader sees either the old file or the new one.
@@ -241,9 +241,9 @@ impl Results {
 
     /// The rounds of the rows in words: `3 rounds`, or `3 to 12 rounds` if they differ.
     pub fn rounds_in_words(&self) -> String {
-        let (least, most) = self.rounds();
-        let most_in_words = counted(most as u64, "round");
-        if least == most { most_in_words } else { format!("{least} to {most_in_words}") }
+        let (min, max) = self.rounds();
+        let max_in_words = counted(max as u64, "round");
+        if min == max { max_in_words } else { format!("{min} to {max_in_words}") }
     }
 
     /// The loads in the order of the table: the closed loop first, then each rate.
@@ -267,18 +267,18 @@ fn write_whole(file: &Path, text: String) -> io::Result<()> {
 
 impl Settings {
     /// The cores of each process, in words.
-    pub fn who_ran_where(&self) -> String {
+    pub fn cores_in_words(&self) -> String {
         self.cores.in_words(self.store == EMBEDDED)
     }
 }
 
 impl Cell {
     /// Whether the cell has a run or a failure.
-    pub fn has_happened(&self) -> bool {
+    pub fn was_attempted(&self) -> bool {
         !self.runs.is_empty() || !self.troubles.is_empty()
     }
 
-    /// How many runs were repeated: their rounds have several.
+    /// How many runs are repeats: further runs of a round.
     pub fn repeats(&self) -> usize {
         let mut rounds: Vec<_> = self.runs.iter().map(|run| run.round).collect();
         rounds.sort_unstable();

@@ -1,4 +1,4 @@
-//! Text: numbers in words, lines that fit a terminal, and foreign strings without control
+//! Text: numbers in words, lines that fit a terminal, and untrusted strings without control
 //! characters.
 
 pub mod numbers;

@@ -4,7 +4,7 @@
 //! ```text
 //!   a load ──► observations ──► load ──► bottleneck     of any server: findings with a Diagnosis
 //!   a run of the bench ───────► run ───► processors     of a server that the bench starts: a Limit
-//!                                        thresholds     are the same for both
+//!                                        thresholds     of both: the limits that decide
 //! ```
 
 pub mod conditions;

@@ -31,16 +31,15 @@ impl ChildGroup {
     /// # Errors
     ///
     /// There is no such program, or the kernel can't create another process.
-    pub fn start(command: &mut Command, on: &[usize]) -> io::Result<ChildGroup> {
-        // In a group of its own, the child gets no signal from Ctrl-C. The laboratory ends it
-        // then.
+    pub fn start(command: &mut Command, on_cores: &[usize]) -> io::Result<ChildGroup> {
+        // In its own group, the child gets no signal from Ctrl-C; the laboratory ends it instead.
         command.process_group(0);
         end_with_this_process(command);
-        let ours = cores::allowed();
+        let own_cores = cores::allowed();
         // A child inherits its parent's cores.
-        cores::pin_to(None, on);
+        cores::pin_to(None, on_cores);
         let process = command.spawn();
-        cores::pin_to(None, &ours);
+        cores::pin_to(None, &own_cores);
         let mut process = process?;
         let pid = Pid::from_child(&process);
         match pidfd_open(pid, PidfdFlags::empty()) {
@@ -58,30 +57,30 @@ impl ChildGroup {
         self.process.id()
     }
 
-    /// Whether it has ended. It is not reaped yet, so its process id is still its own.
+    /// Whether the process has ended. It is not reaped, so its process id is still its own.
     pub fn has_ended(&self) -> bool {
         self.wait_for_end(Duration::ZERO)
     }
 
-    /// If it has ended, how it ended, in words, such as `exit status 3`.
+    /// How the process ended, in words such as `exit status 3`; none if it still runs.
     pub fn how_it_ended(&self) -> Option<String> {
         if !self.has_ended() {
             return None;
         }
-        // This does not reap the process, so that no other process gets its id.
+        // `NOWAIT` does not reap the process.
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
         let status = waitid(WaitId::Pid(self.pid), options).ok().flatten();
         Some(status.map_or_else(|| "how is not known".into(), |status| in_words(&status)))
     }
 
-    /// Waits until it has ended, for at most `timeout`. Returns whether it has ended.
+    /// Waits for at most `timeout` until the process has ended. Returns whether it has.
     pub fn wait_for_end(&self, timeout: Duration) -> bool {
         let timeout = zerohttpd_sys::ready::timespec(timeout.as_millis() as u64);
         let mut ended = [PollFd::new(&self.pidfd, PollFlags::IN)];
         matches!(poll(&mut ended, Some(&timeout)), Ok(1))
     }
 
-    /// Ends its process group: sends SIGTERM, then SIGKILL once the process has ended or after
+    /// Ends the process group: sends SIGTERM, then SIGKILL once the process has ended or after
     /// `timeout`. Reaps the process.
     pub fn stop(&mut self, timeout: Duration) {
         if self.is_reaped {

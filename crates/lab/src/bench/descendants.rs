@@ -29,14 +29,14 @@ impl Descendants {
     /// The kernel refuses prctl(2).
     pub fn adopt() -> Result<Descendants, String> {
         set_child_subreaper(Some(getpid()))
-            .map_err(|error| format!("can't adopt what servers leave behind: {error}"))?;
+            .map_err(|error| format!("can't adopt processes that servers leave behind: {error}"))?;
         let mut new = Descendants { inherited: HashSet::new() };
         new.inherited = new.living().into_iter().collect();
         Ok(new)
     }
 
     /// The living descendants, except `leader` and inherited ones.
-    pub fn others_than(&self, leader: u32) -> Vec<u32> {
+    pub fn living_except(&self, leader: u32) -> Vec<u32> {
         let mut living = self.living();
         living.retain(|pid| *pid != leader);
         living

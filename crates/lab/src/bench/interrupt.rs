@@ -12,7 +12,7 @@ use zerohttpd_sys::signal::{Signals, is_ignored};
 pub enum Aborted {
     /// Ctrl-C, SIGTERM or SIGHUP.
     Interrupted,
-    /// An error, for this reason.
+    /// It failed, for this reason.
     Failed(String),
 }
 

@@ -18,8 +18,8 @@ use crate::text::scrub::scrubbed;
 /// to wait for the last answers.
 const TIMEOUT: Duration = Duration::from_secs(90);
 
-/// How long the load can take to end after its report.
-const END: Duration = Duration::from_secs(1);
+/// How long the load generator can take to end after its report.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The least time between two [`LoadEvent::Tick`] events.
 const TICK: Duration = Duration::from_millis(100);
@@ -59,8 +59,8 @@ pub enum LoadEvent {
 ///
 /// # Errors
 ///
-/// The load does not end, or ends without a report; the server's first process has ended, which
-/// makes its pidfd `server` readable; or Ctrl-C.
+/// The load generator does not end, or ends without a report; the server's first process has ended,
+/// which makes its pidfd `server` readable; or Ctrl-C.
 pub fn run(
     arguments: &LoadArguments<'_>,
     server: BorrowedFd<'_>,
@@ -68,11 +68,11 @@ pub fn run(
     watch: &mut dyn FnMut(LoadEvent),
 ) -> Result<LoadOutcome, Aborted> {
     let mut child = ChildGroup::start(&mut command(arguments), arguments.cores)
-        .map_err(|error| format!("can't start the load: {error}"))?;
+        .map_err(|error| format!("can't start the load generator: {error}"))?;
     let (Some(mut out), Some(mut errors)) =
         (child.process.stdout.take(), child.process.stderr.take())
     else {
-        return Err(Aborted::Failed("the load has no pipes".into()));
+        return Err(Aborted::Failed("the load generator has no pipes".into()));
     };
     let mut clock = Clock::new(arguments.length);
     let (mut report, mut stderr_text) = (Vec::new(), Vec::new());
@@ -108,14 +108,14 @@ pub fn run(
         }
         clock.tick(watch);
         if clock.has_timed_out() {
-            return Err(Aborted::Failed("the load did not end".into()));
+            return Err(Aborted::Failed("the load generator did not end".into()));
         }
     }
-    child.wait_for_end(END);
+    child.wait_for_end(EXIT_TIMEOUT);
     serde_json::from_slice(&report).map_err(|_| {
         let words = scrubbed(&String::from_utf8_lossy(&stderr_text).replace(STARTED, ""));
         let how = child.how_it_ended().unwrap_or_else(|| "it still runs".into());
-        let words = format!("the load reported nothing ({how}) {}", words.trim());
+        let words = format!("the load generator reported nothing ({how}) {}", words.trim());
         Aborted::Failed(words.trim().into())
     })
 }

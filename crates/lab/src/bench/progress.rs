@@ -18,7 +18,7 @@ use crate::verdict::thresholds::FAILED;
 
 /// The progress of a bench.
 pub struct BenchProgress {
-    on_terminal: bool,
+    is_on_terminal: bool,
     runs: usize,
     done: usize,
     started: Instant,
@@ -33,7 +33,7 @@ impl BenchProgress {
     pub fn new(results: &Results) -> BenchProgress {
         let runs = results.cells.len() * results.settings.rounds;
         let progress = BenchProgress {
-            on_terminal: Terminal::of(&std::io::stderr()).moves_cursor,
+            is_on_terminal: Terminal::of(&std::io::stderr()).moves_cursor,
             runs,
             done: 0,
             started: Instant::now(),
@@ -47,18 +47,18 @@ impl BenchProgress {
             counted(results.settings.rounds as u64, "round"),
             counted(runs as u64, "run"),
             results.settings.seconds,
-            results.settings.who_ran_where(),
+            results.settings.cores_in_words(),
             results.settings.seed
         );
         progress
     }
 
-    /// More runs are to come than were planned.
+    /// Adds to the number of runs that were planned.
     pub fn expect_more(&mut self, runs: usize) {
         self.runs += runs;
     }
 
-    /// A run begins. Further attempts repeat a run that was disturbed.
+    /// Shows that a run begins. Attempts after the first repeat a run that was disturbed.
     pub fn begin(&mut self, cell: &Cell, round: usize, attempt: usize) {
         let clients = counted(cell.load.clients as u64, "client");
         self.current_run = format!("{}, {clients}, round {round}", cell.subject);
@@ -66,9 +66,9 @@ impl BenchProgress {
             let _ = write!(self.current_run, ", {rate} requests a second");
         }
         if attempt > 1 {
-            self.current_run += ", once more, as it was disturbed";
+            self.current_run += ", again because it was disturbed";
         }
-        if self.on_terminal {
+        if self.is_on_terminal {
             // The last line is the status line, which changes.
             let mut lines = std::mem::take(&mut self.drawn);
             let last = lines.pop();
@@ -78,10 +78,10 @@ impl BenchProgress {
         }
     }
 
-    /// A run of the cell with this index has ended.
-    pub fn done(&mut self, results: &Results, index: usize) {
+    /// Shows the result of a run of the cell with this index.
+    pub fn finish_run(&mut self, results: &Results, index: usize) {
         self.done += 1;
-        if !self.on_terminal {
+        if !self.is_on_terminal {
             let cell = &results.cells[index];
             return match (cell.runs.last(), cell.troubles.last()) {
                 (_, Some(trouble)) if last_failed(cell) => {
@@ -106,7 +106,7 @@ impl BenchProgress {
         self.draw(&format!("{table}{}", self.status_line()));
     }
 
-    /// The bench is over; the final table replaces this one.
+    /// Erases the table at the end of the bench; the final table follows.
     pub fn end(&mut self) {
         self.erase_all();
     }
@@ -124,23 +124,23 @@ impl BenchProgress {
     }
 
     /// Draws lines that will be overwritten later. Each line is cut to one row of the terminal,
-    /// since the cursor moves up by rows.
+    /// because the cursor moves up by rows.
     fn draw(&mut self, text: &str) {
-        let most = columns().max(2) - 1;
-        let lines: Vec<_> = text.lines().map(|line| truncated(line, most)).collect();
+        let max_columns = columns().max(2) - 1;
+        let lines: Vec<_> = text.lines().map(|line| truncated(line, max_columns)).collect();
         self.drawn.extend(lines.iter().map(|line| width_of(line)));
         self.write(&(lines.join("\n") + "\n"));
     }
 
     fn erase_all(&mut self) {
         let drawn = std::mem::take(&mut self.drawn);
-        if self.on_terminal {
+        if self.is_on_terminal {
             self.erase(&drawn);
         }
     }
 
-    /// Erases the last lines drawn, which had these widths. If the terminal has become narrower
-    /// since, each can take several rows.
+    /// Erases the last lines drawn, which had these widths. In a terminal that has become narrower,
+    /// each can take several rows.
     fn erase(&self, drawn: &[usize]) {
         let columns = columns().max(1);
         let rows: usize = drawn.iter().map(|width| width.div_ceil(columns).max(1)).sum();
@@ -180,11 +180,11 @@ fn columns() -> usize {
     console::columns(std::io::stderr()).unwrap_or(USUAL)
 }
 
-/// Cuts a line to `most` columns. A line with colours is part of a table that fits, and is not
+/// Cuts a line to `max_columns`. A line with colours is part of a table that fits, and is not
 /// cut.
-fn truncated(line: &str, most: usize) -> String {
-    match width_of(line) > most && !line.contains('\x1b') {
-        true => line.chars().take(most).collect(),
+fn truncated(line: &str, max_columns: usize) -> String {
+    match width_of(line) > max_columns && !line.contains('\x1b') {
+        true => line.chars().take(max_columns).collect(),
         false => line.to_owned(),
     }
 }

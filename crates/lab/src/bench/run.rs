@@ -5,7 +5,7 @@
 //!             samples the server's size                    samples its usage, at start and end
 //! ```
 //!
-//! Memory is sampled during the warm-up, since sampling takes time on the cores of the load.
+//! Memory is sampled during the warm-up, because sampling takes time on the load generator's cores.
 
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -35,7 +35,7 @@ const CURVE_POINTS: usize = 60;
 pub struct Bench<'a> {
     /// What is measured.
     pub plan: &'a BenchPlan,
-    /// A folder for files of servers.
+    /// A folder for the servers' files.
     pub folder: &'a Path,
     /// The processes that servers have started.
     pub descendants: &'a Descendants,
@@ -48,7 +48,7 @@ impl Bench<'_> {
     ///
     /// # Errors
     ///
-    /// The server or the load can't be started, or fails; or Ctrl-C.
+    /// The server or the load generator can't be started, or fails; or Ctrl-C.
     pub fn run(&self, entry: &SubjectPlan, load: Load, round: usize) -> Result<Run, Aborted> {
         let server = RunningServer::start(entry, &self.plan.settings.path, self.testbed())?;
         let run = self.warm_up_and_measure(&server, entry, load, round);
@@ -71,7 +71,7 @@ impl Bench<'_> {
         let sampler = Sampler {
             server: server.id(),
             store: self.plan.store.processes(),
-            load_cores: match settings.cores.are_apart() {
+            load_cores: match settings.cores.are_separate() {
                 true => settings.cores.load.clone(),
                 false => cores::allowed(),
             },
@@ -95,9 +95,9 @@ impl Bench<'_> {
         })?;
         arguments.length = Length::Time(Duration::from_secs_f64(settings.seconds));
         let drops = proc::listen_drops();
-        let (report, counted) = self.measure(&arguments, server, &sampler)?;
+        let (report, samples) = self.measure(&arguments, server, &sampler)?;
         let dropped = proc::listen_drops().zip(drops).map(|(now, then)| now.saturating_sub(then));
-        let cost = counted.and_then(|(start, end)| {
+        let cost = samples.and_then(|(start, end)| {
             let load = LoadUse {
                 requests_per_s: report.requests_per_second,
                 us_per_request: report.generator_cpu_us_per_request,
@@ -134,7 +134,7 @@ impl Bench<'_> {
         match report.requests {
             signed if signed == remarks => Ok(()),
             signed => {
-                Err(Aborted::Failed(format!("only {signed} of {remarks} remarks were taken")))
+                Err(Aborted::Failed(format!("only {signed} of {remarks} remarks were accepted")))
             }
         }
     }
@@ -154,7 +154,7 @@ impl Bench<'_> {
         arguments: &LoadArguments<'_>,
         server: &RunningServer<'_>,
         sampler: &Sampler,
-    ) -> Result<(LoadOutcome, Option<Pair>), Aborted> {
+    ) -> Result<(LoadOutcome, Option<SamplePair>), Aborted> {
         let (mut start, mut end) = (None, None);
         let report =
             load::run(arguments, server.as_fd(), self.interrupt, &mut |event| match event {
@@ -167,7 +167,7 @@ impl Bench<'_> {
 }
 
 /// The samples at the start and at the end of a measurement.
-type Pair = (UsageSample, UsageSample);
+type SamplePair = (UsageSample, UsageSample);
 
 /// The conditions of a run, for the verdict.
 fn conditions(settings: &Settings, subject: &Subject, load: Load) -> Conditions {

@@ -11,7 +11,7 @@ use crate::host::ticks::{self, Ticks};
 use crate::results::Cost;
 
 /// The most threads that are sampled one by one; more would take part of the measured time.
-const MOST_THREADS: usize = 4096;
+const MAX_THREADS: usize = 4096;
 
 /// Samples the processes of a server and of its store.
 #[derive(Clone, Debug, Default)]
@@ -20,11 +20,11 @@ pub struct Sampler {
     pub server: u32,
     /// The processes of a store that is not a child of the server.
     pub store: Vec<u32>,
-    /// The cores of the load.
+    /// The cores of the load generator.
     pub load_cores: Vec<usize>,
 }
 
-/// What the load reports about itself.
+/// What the load generator reports about itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LoadUse {
     /// Requests per second that were answered.
@@ -35,12 +35,11 @@ pub struct LoadUse {
     pub cores: f64,
 }
 
-/// Ticks are not used over a shorter time than this: a tick is ten milliseconds, too coarse for
-/// it.
+/// Over less time than this, ticks are not used: a tick is ten milliseconds, which is too coarse.
 const MIN_S_FOR_TICKS: f64 = 0.25;
 
 /// If taking the two samples takes more than this share of the measured time, they are not used.
-const MOST_SHARE: f64 = 0.5;
+const MAX_SHARE: f64 = 0.5;
 
 /// A sample of all processes.
 pub struct UsageSample {
@@ -55,7 +54,7 @@ pub struct UsageSample {
     store_threads: Threads,
     stolen_ticks: Option<u64>,
     cores: BTreeMap<usize, Ticks>,
-    /// The cores that the server, the store and the load can use.
+    /// The cores that server, store and load generator can use.
     server_cores: BTreeSet<usize>,
     store_cores: BTreeSet<usize>,
     load_cores: BTreeSet<usize>,
@@ -70,7 +69,7 @@ struct ResourceUse {
 /// The memory, processes and threads of a server at one time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ServerSize {
-    /// Its memory, with shared pages counted in parts; none if the kernel does not let us see that.
+    /// Its memory, with shared pages counted in part (PSS); none if the kernel hides it.
     pub memory_kib: Option<u64>,
     /// Its processes.
     pub processes: usize,
@@ -85,10 +84,10 @@ impl Sampler {
         let all = proc::processes();
         let (server, mut store) = split_off_store(proc::family(&[self.server], all.clone()));
         store.extend(proc::family(&self.store, all.clone()));
-        // The load and the server are our children.
-        let ours = proc::family(&[std::process::id()], all.clone());
-        let ours: HashSet<_> = ours.iter().chain(&store).map(|process| process.pid).collect();
-        let others = all.iter().filter(|process| !ours.contains(&process.pid));
+        // The load generator and the server are children of this process.
+        let family = proc::family(&[std::process::id()], all.clone());
+        let measured: HashSet<_> = family.iter().chain(&store).map(|process| process.pid).collect();
+        let others = all.iter().filter(|process| !measured.contains(&process.pid));
         let threads = threads_of(&server);
         let store_threads = threads_of(&store).unwrap_or_default();
         let cores_of = |processes: &[Process], threads: Option<&Threads>| {
@@ -120,7 +119,7 @@ impl Sampler {
         }
     }
 
-    /// Takes the size of the server.
+    /// Measures the size of the server.
     pub fn size(&self) -> ServerSize {
         let (server, _) = split_off_store(proc::family(&[self.server], proc::processes()));
         let kib: Vec<_> =
@@ -134,11 +133,11 @@ impl Sampler {
 }
 
 impl UsageSample {
-    /// What the server, the store, the load and other processes used since the earlier sample.
-    /// None if sampling took most of that time.
+    /// What server, store, load generator and other processes used since the earlier sample. None
+    /// if sampling took most of that time.
     pub fn since(&self, then: &UsageSample, load: LoadUse) -> Option<Cost> {
         let elapsed_s = self.at.saturating_duration_since(then.at).as_secs_f64();
-        if (self.took + then.took).as_secs_f64() > MOST_SHARE * elapsed_s {
+        if (self.took + then.took).as_secs_f64() > MAX_SHARE * elapsed_s {
             return None;
         }
         let requests = load.requests_per_s * elapsed_s;
@@ -173,7 +172,7 @@ impl UsageSample {
             others_cores_used: Some(past(self.others, then.others) / elapsed_s),
             stolen_cores: stolen.map(|seconds| seconds / elapsed_s),
             switches_per_request: threads.as_deref().map(turns).map(|turns| each(turns as f64)),
-            switches_are_least: self.misses_threads_of(then),
+            switches_are_lower_bound: self.misses_threads_of(then),
             page_faults_per_request: each(faults as f64),
             ..Cost::default()
         };
@@ -181,7 +180,7 @@ impl UsageSample {
         Some(cost)
     }
 
-    /// Adds to `cost` what the cores of the server and of the load did.
+    /// Adds to `cost` what the cores of the server and of the load generator did.
     fn add_cores(&self, then: &UsageSample, elapsed_s: f64, load: LoadUse, cost: &mut Cost) {
         let server_cores: BTreeSet<_> =
             self.server_cores.union(&then.server_cores).copied().collect();
@@ -202,15 +201,15 @@ impl UsageSample {
             Some(tick_duration(count).as_secs_f64() / elapsed_s)
         };
         cost.server_cores_idle = sum(&server_cores, |core| core.idle);
-        // A process of ours that can also use further cores can have run there. All its time is
-        // subtracted all the same, so that none of it is counted as other processes' time.
+        // A measured process that can use other cores too may have run on those. All its time is
+        // subtracted nevertheless, so that none of it counts as other processes' time.
         let (server, store) = (cost.server_cores_used, cost.store_cores_used.unwrap_or(0.0));
         let users =
             [(&server_cores, server), (&store_cores, store), (&self.load_cores, load.cores)];
         let others = |cores: &BTreeSet<usize>| {
-            let ours = users.iter().filter(|(of, _)| !of.is_disjoint(cores));
-            let ours: f64 = ours.map(|(_, used)| used).sum();
-            sum(cores, |core| core.by_processes).map(|used| (used - ours).max(0.0))
+            let measured = users.iter().filter(|(of, _)| !of.is_disjoint(cores));
+            let measured: f64 = measured.map(|(_, used)| used).sum();
+            sum(cores, |core| core.by_processes).map(|used| (used - measured).max(0.0))
         };
         cost.others_on_server_cores = others(&server_cores);
         cost.others_on_load_cores = others(&self.load_cores);
@@ -239,7 +238,7 @@ impl UsageSample {
 /// The threads of these processes, unless there are too many to sample.
 fn threads_of(processes: &[Process]) -> Option<Threads> {
     let count: usize = processes.iter().map(|process| process.threads).sum();
-    (count <= MOST_THREADS).then(|| processes.iter().flat_map(proc::threads_of).collect())
+    (count <= MAX_THREADS).then(|| processes.iter().flat_map(proc::threads_of).collect())
 }
 
 /// Divides a server's processes into its own and those of its embedded store.
@@ -271,7 +270,7 @@ fn tick_duration(count: u64) -> Duration {
 }
 
 impl ServerSize {
-    /// The larger of both, in each number.
+    /// The larger one of each number.
     pub fn max(self, other: ServerSize) -> ServerSize {
         ServerSize {
             memory_kib: self.memory_kib.max(other.memory_kib),

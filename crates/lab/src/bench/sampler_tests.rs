@@ -7,7 +7,7 @@ fn core_ticks(ms: u64) -> Ticks {
     Ticks { by_processes: ms / 20, idle: ms / 50, ..Ticks::default() }
 }
 
-/// The usage of a load with this many requests a second.
+/// The usage of a load generator with this many requests a second.
 fn load(requests_per_s: f64) -> LoadUse {
     LoadUse { requests_per_s, us_per_request: 300.0, cores: 0.2 }
 }
@@ -26,7 +26,7 @@ fn sample(at: Instant, server_ms: u64, threads: &[(u32, u64, u64)]) -> UsageSamp
         threads: Some(threads.iter().map(thread).collect()),
         store_threads: HashMap::new(),
         stolen_ticks: Some(0),
-        // The server has cores 0 to 2, the load 2 and 3.
+        // The server has cores 0 to 2, the load generator 2 and 3.
         cores: (0..4).map(|core| (core, core_ticks(server_ms))).collect(),
         server_cores: [0, 1, 2].into(),
         store_cores: [0].into(),
@@ -55,7 +55,7 @@ fn what_was_used_between_two_times_is_the_cost() {
     // Processes used 0.75 of three cores; server, store and load used 0.95, partly on others.
     assert_eq!(cost.others_on_server_cores, Some(0.0));
     // Thread 2 has ended; what it did since the first sample is not known.
-    assert_eq!((cost.switches_per_request, cost.switches_are_least), (Some(0.495), true));
+    assert_eq!((cost.switches_per_request, cost.switches_are_lower_bound), (Some(0.495), true));
     let alone = sample(end, 1100, &[(4, 1, 1)]).since(&then, load(500.0)).unwrap();
     assert_eq!((alone.switches_per_request, alone.server_threads_waiting), (None, None));
     // The threads that served the clients have ended, and the one that is left did nothing.

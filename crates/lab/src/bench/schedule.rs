@@ -8,10 +8,10 @@ use crate::report::ranking::{Row, disturbance};
 use crate::results::{Cell, Load, Results, Run, Settings};
 
 /// A disturbed run is measured again at most this many times.
-const MOST_REPEATS: usize = 2;
+const MAX_REPEATS: usize = 2;
 
 /// In all, at most one repeat for this many planned runs: on a machine that is never quiet, a bench
-/// would otherwise take three times as long and be none the better.
+/// would otherwise take three times as long without better results.
 const RUNS_FOR_EACH_REPEAT: usize = 4;
 
 /// The rows that a round measures; none if the bench is over. The first round is 1.
@@ -19,7 +19,7 @@ pub fn rows_of_round(results: &Results, round: usize) -> Vec<Load> {
     let settings = &results.settings;
     match (settings.until_percent, settings.max_rounds) {
         _ if round <= settings.rounds => results.loads(),
-        (Some(percent), Some(most)) if round <= most => {
+        (Some(percent), Some(max)) if round <= max => {
             let rows = Row::all(results).into_iter();
             rows.filter(|row| row.is_wider_than(percent)).map(|row| row.load).collect()
         }
@@ -52,9 +52,9 @@ impl Repeats {
         Repeats { left: (cells * settings.rounds).div_ceil(RUNS_FOR_EACH_REPEAT) }
     }
 
-    /// Whether to measure a run again, of which `runs` belong to the same round already.
+    /// Whether to measure the cell of `run` again. It has `runs` runs in this round already.
     pub fn grant(&mut self, run: &Run, runs: usize) -> bool {
-        let is_granted = disturbance(run) > 0.0 && runs <= MOST_REPEATS && self.left > 0;
+        let is_granted = disturbance(run) > 0.0 && runs <= MAX_REPEATS && self.left > 0;
         self.left -= usize::from(is_granted);
         is_granted
     }

@@ -18,11 +18,11 @@ use crate::host::listening::listening;
 use crate::host::proc;
 use crate::text::scrub::scrubbed;
 
-/// How long a server can take until it listens.
-const START: Duration = Duration::from_secs(20);
+/// How long a server can take to start listening.
+const START_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How long a server can take to end.
-const END: Duration = Duration::from_secs(5);
+const EXIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long `failure` waits for the end of a process that has closed its sockets.
 const EXIT_DELAY: Duration = Duration::from_secs(1);
@@ -57,7 +57,7 @@ pub struct RunningServer<'a> {
     startup_bytes: usize,
     is_peer: bool,
     /// The processes that must not end during a run: the children of a server of ours, and a Redis
-    /// that ran before.
+    /// that was running before.
     required: Vec<(u32, &'static str)>,
     /// The URL to request.
     pub url: String,
@@ -68,25 +68,25 @@ impl<'a> RunningServer<'a> {
     ///
     /// # Errors
     ///
-    /// It does not listen: the error quotes its output; or Ctrl-C.
+    /// It does not listen (the error quotes its output), or Ctrl-C.
     pub fn start(
         entry: &SubjectPlan,
         path: &str,
         testbed: Testbed<'a>,
     ) -> Result<RunningServer<'a>, Aborted> {
-        let output_path = testbed.folder.join("said");
+        let output_path = testbed.folder.join("output");
         let output = File::create(&output_path)
             .map_err(|error| format!("can't write {}: {error}", output_path.display()))?;
         let mut command = match &entry.start {
-            Start::Ours(arguments) => ours(arguments),
+            Start::ThisProgram(arguments) => this_program(arguments),
             Start::Peer { command, url } => {
-                is_free(url)?;
+                ensure_free(url)?;
                 let mut shell = Command::new("/bin/sh");
                 shell.arg("-c").arg(command);
                 shell
             }
         };
-        // The store's URL goes through the environment, since the process list must not show a
+        // The store's URL goes through the environment, because the process list must not show a
         // password. A peer that is a ZeroHTTPd must not use the user's own guestbook either.
         command.env("ZEROHTTPD_STORE", testbed.store.for_server(testbed.folder));
         let errors = output.try_clone().map_err(|error| error.to_string())?;
@@ -106,7 +106,9 @@ impl<'a> RunningServer<'a> {
             url,
         };
         server.url = match &entry.start {
-            Start::Ours(_) => server.await_listening(|| announced_address(&output_path))? + path,
+            Start::ThisProgram(_) => {
+                server.await_listening(|| announced_address(&output_path))? + path
+            }
             Start::Peer { url, .. } => {
                 server.await_listening(|| connects(url).then(|| url.clone()))?
             }
@@ -119,7 +121,7 @@ impl<'a> RunningServer<'a> {
 
     /// Calls `look` until it returns the URL of the server.
     fn await_listening(&self, look: impl Fn() -> Option<String>) -> Result<String, Aborted> {
-        let give_up = Instant::now() + START;
+        let give_up = Instant::now() + START_TIMEOUT;
         loop {
             let found = look();
             if let Some(how) = self.child.how_it_ended() {
@@ -134,7 +136,7 @@ impl<'a> RunningServer<'a> {
             }
             if Instant::now() > give_up {
                 let words = match self.recent_output() {
-                    words if words.is_empty() => "it said nothing".into(),
+                    words if words.is_empty() => "it printed nothing".into(),
                     words => words,
                 };
                 return Err(Aborted::Failed(format!("it does not listen: {words}")));
@@ -143,17 +145,17 @@ impl<'a> RunningServer<'a> {
         }
     }
 
-    /// The end of its output: of all output before it listens, then of the output since.
+    /// The end of its output; once it listens, of what it has printed since.
     fn recent_output(&self) -> String {
         let output = fs::read(&self.output_path).unwrap_or_default();
         let since = output.get(self.startup_bytes..).unwrap_or_default();
         end_of_output(&String::from_utf8_lossy(since))
     }
 
-    /// The error if a peer's first process ended well and left others to serve.
+    /// The error if a peer's first process ended successfully and left others to serve.
     fn background_error(&self, how: &str) -> Option<String> {
-        let is_left_alone = self.is_peer && how == "exit status 0";
-        (is_left_alone && !self.testbed.descendants.others_than(self.id()).is_empty())
+        let has_succeeded = self.is_peer && how == "exit status 0";
+        (has_succeeded && !self.testbed.descendants.living_except(self.id()).is_empty())
             .then(|| "it went into the background; start it in the foreground".into())
     }
 
@@ -172,7 +174,7 @@ impl<'a> RunningServer<'a> {
         required
     }
 
-    /// Why the numbers of a run are not valid, if so: a process of the server has ended, or the
+    /// Why the numbers of a run are invalid, if they are: a process of the server has ended, or the
     /// server no longer listens.
     pub fn failure(&self) -> Option<String> {
         let still_listens = || !self.is_peer || listens(&self.url);
@@ -213,9 +215,9 @@ impl<'a> RunningServer<'a> {
     /// Ends the server and all processes that it has started. Waits until the port of a peer is
     /// free.
     fn stop(&mut self) {
-        self.child.stop(END);
-        self.testbed.descendants.end(END);
-        let give_up = Instant::now() + END;
+        self.child.stop(EXIT_TIMEOUT);
+        self.testbed.descendants.end(EXIT_TIMEOUT);
+        let give_up = Instant::now() + EXIT_TIMEOUT;
         while self.is_peer && listens(&self.url) && Instant::now() < give_up {
             std::thread::sleep(POLL_INTERVAL);
         }
@@ -235,13 +237,13 @@ impl AsFd for RunningServer<'_> {
     }
 }
 
-fn ours(arguments: &[String]) -> Command {
+fn this_program(arguments: &[String]) -> Command {
     let mut command = Command::new("/proc/self/exe");
     command.arg0("zerohttpd").args(arguments);
     command
 }
 
-/// The URL, without its last slash, at which a server of ours says in its output that it listens.
+/// The URL that a server of ours prints once it listens, without its last slash.
 fn announced_address(output_path: &Path) -> Option<String> {
     let text = fs::read_to_string(output_path).ok()?;
     let (_, rest) = text.split_once("http://")?;
@@ -273,7 +275,7 @@ fn listens(url: &str) -> bool {
 }
 
 /// Fails if another program listens at this URL already: it would be measured instead of the peer.
-fn is_free(url: &str) -> Result<(), Aborted> {
+fn ensure_free(url: &str) -> Result<(), Aborted> {
     match listens(url) {
         true => Err(Aborted::Failed(format!("another server listens at {url} already"))),
         false => Ok(()),
@@ -312,7 +314,7 @@ mod tests {
     #[test]
     fn the_address_is_read_from_the_output_once_it_is_complete() {
         let folder = tempfile::tempdir().unwrap();
-        let output = folder.path().join("said");
+        let output = folder.path().join("output");
         assert_eq!(announced_address(&output), None);
         fs::write(&output, "zerohttpd: x\n  address    http://127.0.0.1:8").unwrap();
         assert_eq!(announced_address(&output), None);

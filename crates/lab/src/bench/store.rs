@@ -1,5 +1,5 @@
-//! The guestbook for a bench: a temporary file, or a Redis that the user named. It is never the
-//! user's own.
+//! The guestbook for a bench: a temporary file, or a Redis that the user named. The file of the
+//! user's own guestbook is never used.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
@@ -32,8 +32,8 @@ impl Store {
             url if url.starts_with("redis://") || url.starts_with("redis+unix://") => {
                 Ok(Store::Redis(url.to_owned()))
             }
-            _ => Err("--store: it is embedded, for a temporary one, or a Redis to be used, as \
-                redis://HOST/9"
+            _ => Err("--store: expected embedded, for a temporary store, or the URL of a Redis, \
+                such as redis://HOST/9"
                 .into()),
         }
     }
@@ -48,7 +48,7 @@ impl Store {
     }
 
     /// A description without the password.
-    pub fn shown(&self) -> String {
+    pub fn without_password(&self) -> String {
         let Store::Redis(url) = self else { return EMBEDDED.into() };
         match (url.split_once("://"), url.rsplit_once('@')) {
             (Some((scheme, _)), Some((_, host_port))) => format!("{scheme}://…@{host_port}"),
@@ -94,9 +94,9 @@ mod tests {
 
     #[test]
     fn no_password_is_shown() {
-        assert_eq!(redis("redis://u:p@h:1/9").shown(), "redis://…@h:1/9");
-        assert_eq!(redis("redis://h/9").shown(), "redis://h/9");
-        assert_eq!(Store::Embedded.shown(), "embedded");
+        assert_eq!(redis("redis://u:p@h:1/9").without_password(), "redis://…@h:1/9");
+        assert_eq!(redis("redis://h/9").without_password(), "redis://h/9");
+        assert_eq!(Store::Embedded.without_password(), "embedded");
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub struct SubjectPlan {
 #[derive(Clone, Debug)]
 pub enum Start {
     /// This program, with these arguments.
-    Ours(Vec<String>),
+    ThisProgram(Vec<String>),
     /// A shell command, and the URL to request.
     Peer {
         /// The command.
@@ -79,7 +79,7 @@ fn plan_of(
         uses_store: options.uses_store,
         knobs: setup,
     };
-    Ok(SubjectPlan { subject, start: Start::Ours(arguments) })
+    Ok(SubjectPlan { subject, start: Start::ThisProgram(arguments) })
 }
 
 /// Reads the value of `--peer`: `name=command @ url`.
@@ -148,8 +148,8 @@ mod tests {
         let entries = of_arch(arch, &options).unwrap();
         let names: Vec<_> = entries.iter().map(|entry| entry.subject.name.clone()).collect();
         let expected = ["", " store=per-request", " queue=10", " queue=100"];
-        assert_eq!(names, expected.map(|turned| format!("{}{turned}", arch.name)));
-        let Start::Ours(last) = &entries[3].start else { panic!("{:?}", entries[3].start) };
+        assert_eq!(names, expected.map(|setting| format!("{}{setting}", arch.name)));
+        let Start::ThisProgram(last) = &entries[3].start else { panic!("{:?}", entries[3].start) };
         assert!(last.join(" ").contains("--backlog 100"), "{last:?}");
         assert!(!last.join(" ").contains("per-request"), "{last:?}");
     }

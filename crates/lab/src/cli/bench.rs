@@ -29,16 +29,20 @@ const FULL: [usize; 24] = [
 /// How long servers are warmed up before they are measured.
 const WARM_UP_S: f64 = 0.3;
 
-/// Without `--seconds`, all runs together take about the first of these; each run takes at least
-/// the second and at most the third. Rows with thousands of clients need a few seconds, so that
-/// each client has its turn.
+/// How long all runs together take without `--seconds`.
 const ALL_S: f64 = 170.0;
+
+/// The bounds of the measured time of a run without `--seconds`.
 const SHORTEST_S: f64 = 0.7;
 const LONGEST_S: f64 = 2.0;
+
+/// The measured time of a run with `--full`. With thousands of clients it takes a few seconds until
+/// each client has had its turn.
 const FULL_S: f64 = 3.0;
 
-/// The part of a run that starting a server, letting clients in twice and stopping it takes.
-const AROUND_S: f64 = 0.8;
+/// The time that a run takes besides its warm-up and its measured time: to start the server, to
+/// connect clients twice, and to stop the server.
+const OVERHEAD_S: f64 = 0.8;
 
 /// How many clients an A/A bench has by default.
 const AA_CLIENTS: usize = 100;
@@ -46,8 +50,8 @@ const AA_CLIENTS: usize = 100;
 /// Under how many names an A/A bench measures its server.
 const AA_NAMES: usize = 4;
 
-/// The least number of clients for each thread of the load.
-const CLIENTS_A_THREAD: usize = 16;
+/// The least number of clients for each thread of the load generator.
+const CLIENTS_PER_THREAD: usize = 16;
 
 /// What to measure, and how.
 #[derive(Args)]
@@ -73,7 +77,7 @@ pub struct BenchArgs {
     /// The path to request
     #[arg(long, value_name = "PATH", default_value = "/guestbook", value_parser = path)]
     path: String,
-    /// Keep the guestbook in a temporary embedded store, or in this Redis (its visits are counted)
+    /// Keep the guestbook in a temporary embedded store, or in this Redis, which counts the visits
     #[arg(long, value_name = "embedded|redis://..", default_value = "embedded")]
     store: String,
     /// Open a new connection for each request; the same as --knob keep-alive=off
@@ -97,7 +101,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "N", default_value_t = 3,
         value_parser = whole(1..=1000_u16))]
     rounds: u16,
-    /// After --rounds, measure rows with an interval wider than this in further rounds: 5%
+    /// After --rounds, measure rows with an interval wider than this in further rounds, such as 5%
     #[arg(long, value_name = "PERCENT", value_parser = until)]
     until: Option<f64>,
     /// The most rounds of a row with --until
@@ -137,8 +141,9 @@ fn after_help() -> String {
         zerohttpd bench --aa\n      \
             whether this machine is quiet enough\n  \
         zerohttpd bench --peer \"nginx=nginx -g 'daemon off;' @ http://127.0.0.1:80/\"\n\n\
-        The server and the load run on separate cores if there are two or more. Ctrl-C ends the \
-        bench\nearly and keeps what was measured. `zerohttpd doctor` reports what would spoil it."
+        The server and the load generator run on separate cores if there are two or more. Ctrl-C \
+        ends\nthe bench early and keeps what was measured. `zerohttpd doctor` reports what would \
+        spoil it."
 }
 
 fn profiles() -> PossibleValuesParser {
@@ -156,14 +161,14 @@ fn seconds(text: &str) -> Result<f64, String> {
 fn until(text: &str) -> Result<f64, String> {
     match text.strip_suffix('%').unwrap_or(text).trim().parse::<f64>() {
         Ok(percent) if (0.1..=100.0).contains(&percent) => Ok(percent),
-        _ => Err("it must be a number of percent, from 0.1 to 100".into()),
+        _ => Err("it must be a percentage, from 0.1 to 100".into()),
     }
 }
 
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if rate > 0.0 && rate <= 1e8 => Ok(rate),
-        _ => Err("it is a number of requests a second, more than 0".into()),
+        _ => Err("it must be a number of requests a second, more than 0".into()),
     }
 }
 
@@ -171,7 +176,7 @@ fn path(text: &str) -> Result<String, String> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
     match text.starts_with('/') && is_plain {
         true => Ok(text.to_owned()),
-        false => Err("it begins with / and is of printable characters".into()),
+        false => Err("it must begin with / and consist of printable ASCII characters".into()),
     }
 }
 
@@ -180,11 +185,11 @@ fn path(text: &str) -> Result<String, String> {
 /// # Errors
 ///
 /// The arguments contradict each other, or the results can't be written.
-pub fn run(args: BenchArgs, ours: &[Architecture]) -> Result<ExitCode, String> {
+pub fn run(args: BenchArgs, architectures: &[Architecture]) -> Result<ExitCode, String> {
     let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     // A random seed, for a bench without `--seed`.
     let seed = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let plan = args.into_plan(ours, &started, seed)?;
+    let plan = args.into_plan(architectures, &started, seed)?;
     bench(&plan, started)
 }
 
@@ -196,7 +201,7 @@ impl BenchArgs {
     /// The arguments contradict each other, or there is no such store.
     pub fn into_plan(
         self,
-        ours: &[Architecture],
+        architectures: &[Architecture],
         today: &str,
         seed: u64,
     ) -> Result<BenchPlan, String> {
@@ -204,7 +209,7 @@ impl BenchArgs {
         let uses_store = self.path.split('?').next() == Some("/guestbook");
         let common = SubjectOptions { base: &base, varied: &varied, uses_store };
         let mut entries = Vec::new();
-        for arch in self.architectures(ours)? {
+        for arch in self.architectures(architectures)? {
             entries.extend(subject::of_arch(arch, &common)?);
         }
         entries.extend(self.peer.into_iter().map(|peer| subject::of_peer(peer, &common)));
@@ -220,13 +225,13 @@ impl BenchArgs {
         };
         let store = Store::parse(&self.store)?;
         let cores = Cores::divide(&cores::allowed());
-        let most = clients.iter().copied().max().unwrap_or(1).div_ceil(CLIENTS_A_THREAD);
+        let max_threads = clients.iter().copied().max().unwrap_or(1).div_ceil(CLIENTS_PER_THREAD);
         let rounds = usize::from(self.rounds);
         let runs = entries.len() * clients.len() * (1 + self.rate.len()) * rounds;
         let seconds = match (self.seconds, self.full) {
             (Some(seconds), _) => seconds,
             (None, true) => FULL_S,
-            (None, false) => fitting(runs),
+            (None, false) => seconds_per_run(runs),
         };
         let settings = Settings {
             path: self.path,
@@ -244,7 +249,7 @@ impl BenchArgs {
             seconds,
             warm_up_s: WARM_UP_S.min(seconds),
             seed: self.seed.unwrap_or(seed),
-            load_threads: cores.load.len().clamp(1, most),
+            load_threads: cores.load.len().clamp(1, max_threads),
             cores,
         };
         let name = today.replace('T', "-").replace([':', 'Z'], "");
@@ -256,13 +261,13 @@ impl BenchArgs {
     fn setup(&self) -> (Setup, Vec<(&'static Knob, Vec<String>)>) {
         let mut base = knobs::profile(&self.profile);
         if self.no_keep_alive {
-            knobs::keep_none_alive(&mut base);
+            knobs::turn_keep_alive_off(&mut base);
         }
         let mut varied = Vec::new();
         for (knob, values) in &self.knob {
             // If the profile's value is not among these, the first of them is the base.
-            let stands_there = base.get(knob.name).is_some_and(|at| values.contains(at));
-            if let Some(first) = values.first().filter(|_| !stands_there) {
+            let is_given = base.get(knob.name).is_some_and(|value| values.contains(value));
+            if let Some(first) = values.first().filter(|_| !is_given) {
                 base.insert(knob.name.to_owned(), first.clone());
             }
             if values.len() > 1 {
@@ -272,17 +277,17 @@ impl BenchArgs {
         (base, varied)
     }
 
-    fn architectures<'a>(&self, ours: &'a [Architecture]) -> Result<Vec<&'a Architecture>, String> {
+    fn architectures<'a>(&self, all: &'a [Architecture]) -> Result<Vec<&'a Architecture>, String> {
         if self.arch.is_empty() && !self.aa {
-            return Ok(ours.iter().collect());
+            return Ok(all.iter().collect());
         }
         let named = |name| {
-            let found = ours.iter().find(|arch| arch.name == name);
+            let found = all.iter().find(|arch| arch.name == name);
             found.ok_or_else(|| format!("--arch: there is no architecture {name:?}"))
         };
         if self.aa {
-            // The last of ours varies least by itself: it has no pool and few threads.
-            let last = || ours.last().ok_or_else(|| "there is no architecture".to_owned());
+            // The last architecture varies least by itself: it has no pool and few threads.
+            let last = || all.last().ok_or_else(|| "there is no architecture".to_owned());
             let one = self.arch.first().map_or_else(last, |name| named(name.as_str()))?;
             return Ok(vec![one; AA_NAMES]);
         }
@@ -290,9 +295,9 @@ impl BenchArgs {
     }
 }
 
-/// How long each run can measure, if there are this many.
-fn fitting(runs: usize) -> f64 {
-    let seconds = ALL_S / runs as f64 - AROUND_S - WARM_UP_S;
+/// The seconds that each of this many runs can measure.
+fn seconds_per_run(runs: usize) -> f64 {
+    let seconds = ALL_S / runs as f64 - OVERHEAD_S - WARM_UP_S;
     (seconds * 10.0).floor().clamp(SHORTEST_S * 10.0, LONGEST_S * 10.0) / 10.0
 }
 

@@ -16,7 +16,7 @@ fn plan(words: &str) -> Result<BenchPlan, String> {
 }
 
 #[test]
-fn what_is_not_told_is_all_of_it_and_fair() {
+fn defaults_are_all_architectures_and_the_fair_profile() {
     let plan = plan("bench").unwrap();
     assert_eq!(plan.entries.len(), SAMPLE.len());
     assert!(plan.settings.keep_alive && plan.settings.varied.is_empty());
@@ -29,13 +29,13 @@ fn what_is_not_told_is_all_of_it_and_fair() {
 fn the_default_takes_about_three_minutes() {
     let settings = plan("bench").unwrap().settings;
     let runs = SAMPLE.len() * settings.clients.len() * settings.rounds;
-    let takes_s = runs as f64 * (settings.seconds + settings.warm_up_s + AROUND_S);
+    let takes_s = runs as f64 * (settings.seconds + settings.warm_up_s + OVERHEAD_S);
     assert!((120.0..=210.0).contains(&takes_s), "{takes_s}");
-    assert_eq!((fitting(1), fitting(1000)), (LONGEST_S, SHORTEST_S));
+    assert_eq!((seconds_per_run(1), seconds_per_run(1000)), (LONGEST_S, SHORTEST_S));
 }
 
 #[test]
-fn all_can_be_told() {
+fn every_option_can_be_given() {
     let name = SAMPLE[3].name;
     let words = format!(
         "bench --arch {name},{name} --clients 50,20,50 --path /index.html --no-keep-alive \
@@ -44,8 +44,8 @@ fn all_can_be_told() {
     );
     let plan = plan(&words).unwrap();
     let names: Vec<_> = plan.entries.iter().map(|entry| entry.subject.name.clone()).collect();
-    let turned = format!("{name} queue=99");
-    assert_eq!(names, [name, &turned, &format!("{name} #2"), &format!("{turned} #2")]);
+    let varied = format!("{name} queue=99");
+    assert_eq!(names, [name, &varied, &format!("{name} #2"), &format!("{varied} #2")]);
     assert_eq!((plan.settings.rounds, plan.settings.seed), (2, 5));
     assert_eq!(plan.settings.clients, [20, 50]);
     assert!(!plan.entries[0].subject.uses_store);
@@ -64,7 +64,7 @@ fn an_aa_bench_has_one_server_under_four_names() {
 }
 
 #[test]
-fn a_knob_that_is_turned_once_stands_there() {
+fn a_knob_with_one_value_is_set_and_not_varied() {
     let plan = plan("bench --knob queue=5").unwrap();
     assert_eq!(plan.entries.len(), SAMPLE.len());
     assert!(plan.entries[0].subject.command.contains("--backlog 5"));
@@ -79,7 +79,7 @@ fn the_full_table_has_the_rows_of_the_articles() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused() {
+fn options_without_sense_are_refused() {
     for words in [
         "bench --arch nothing",
         "bench --clients 0",

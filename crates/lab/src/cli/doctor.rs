@@ -31,12 +31,12 @@ pub struct DoctorArgs {
 
 /// A bench that shows how much the machine varies.
 #[derive(Parser)]
-struct Measured {
+struct AgreementBench {
     #[command(flatten)]
     bench: BenchArgs,
 }
 
-/// How long a run takes, and its warm-up. Three rounds of four names then take ten seconds.
+/// The measured time of a run, and its warm-up: three rounds of four names take ten seconds.
 const RUN_S: f64 = 0.3;
 const WARM_UP_S: f64 = 0.1;
 
@@ -45,24 +45,24 @@ const WARM_UP_S: f64 = 0.1;
 /// # Errors
 ///
 /// Standard output can't be written to.
-pub fn run(args: &DoctorArgs, ours: &[Architecture]) -> Result<ExitCode, String> {
+pub fn run(args: &DoctorArgs, architectures: &[Architecture]) -> Result<ExitCode, String> {
     if args.quick {
         return doctor(args.json, None);
     }
-    match measured(ours) {
+    match measure(architectures) {
         Ok(None) => Ok(ExitCode::from(INTERRUPTED)),
         Ok(Some(agreement)) => doctor(args.json, Some(Ok(agreement))),
         Err(text) => doctor(args.json, Some(Err(text))),
     }
 }
 
-/// How far the runs of one server agree; none if Ctrl-C ended it.
-fn measured(ours: &[Architecture]) -> Result<Option<Agreement>, String> {
+/// Measures how far the runs of one server agree. Returns none if Ctrl-C ended the bench.
+fn measure(architectures: &[Architecture]) -> Result<Option<Agreement>, String> {
     let folder = tempfile::tempdir().map_err(|error| format!("can't make a folder: {error}"))?;
     let words = ["bench", "--aa"];
-    let line = Measured::try_parse_from(words).map_err(|error| error.to_string())?;
+    let line = AgreementBench::try_parse_from(words).map_err(|error| error.to_string())?;
     let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-    let mut plan = line.bench.into_plan(ours, &started, 1)?;
+    let mut plan = line.bench.into_plan(architectures, &started, 1)?;
     plan.out = folder.path().to_owned();
     (plan.settings.seconds, plan.settings.warm_up_s) = (RUN_S, WARM_UP_S);
     agreement(&plan, started)

@@ -23,7 +23,7 @@ const SECONDS: f64 = 10.0;
     zerohttpd load :8000/ -c 1000 -n 100000 --no-keep-alive\n      \
         1000 clients, 100,000 requests, a new connection for each request\n  \
     zerohttpd load :8000/guestbook --rate 2000 -d 30\n      \
-        2000 requests a second; latency counts from when each was due\n  \
+        2000 requests a second; latency counts from the time at which each was due\n  \
     zerohttpd load :8000/guestbook --post 'guest-name=Ann&guest-remarks=hello' -n 1\n  \
     zerohttpd load :8000/ --idle 1000000\n      \
         a million idle clients, each sent a request now and then, until Ctrl-C\n  \
@@ -38,8 +38,8 @@ pub struct LoadArgs {
     #[arg(short, long, value_name = "N", default_value_t = 50,
         value_parser = whole(1..=1_000_000_u32))]
     clients: u32,
-    /// Hold N idle clients, from as many processes as that takes, and probe them in turn with a
-    /// request, until Ctrl-C or for -d seconds
+    /// Hold N idle clients, in as many processes as needed, and probe them in turn with a request,
+    /// until Ctrl-C or for -d seconds
     #[arg(long, value_name = "N", value_parser = whole(1..=10_000_000_u32),
         conflicts_with_all = ["clients", "requests", "rate", "no_keep_alive", "think", "post",
             "threads"])]
@@ -112,7 +112,7 @@ fn field(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.trim_matches([' ', '\t']).to_owned()))
 }
 
-/// Loads a server, or holds idle clients.
+/// Puts load on a server, or holds idle clients.
 ///
 /// # Errors
 ///

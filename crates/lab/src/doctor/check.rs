@@ -5,7 +5,7 @@ use serde::Serialize;
 /// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// What was looked at.
+    /// What was checked.
     pub what: &'static str,
     /// What was found.
     pub found: String,
@@ -16,10 +16,11 @@ pub struct Check {
     /// The consequence, if the value is not as wanted.
     pub why: Option<String>,
     /// The command that fixes it, if there is one.
-    pub mend: Option<String>,
+    #[serde(rename = "mend")]
+    pub fix: Option<String>,
 }
 
-/// A severity.
+/// How much a check's value spoils measurements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
@@ -32,29 +33,33 @@ pub enum Severity {
 }
 
 impl Check {
-    /// A check with a value that is as wanted.
-    pub fn well(what: &'static str, found: impl Into<String>, wanted: impl Into<String>) -> Check {
+    /// A check whose value is as wanted.
+    pub fn passed(
+        what: &'static str,
+        found: impl Into<String>,
+        wanted: impl Into<String>,
+    ) -> Check {
         Check {
             what,
             found: found.into(),
             wanted: wanted.into(),
             verdict: Severity::Ok,
             why: None,
-            mend: None,
+            fix: None,
         }
     }
 
     /// The same check, with this severity unless the condition holds.
     pub fn unless(
         self,
-        is_well: bool,
+        is_passed: bool,
         verdict: Severity,
         why: impl Into<String>,
-        mend: Option<String>,
+        fix: Option<String>,
     ) -> Check {
-        match is_well {
+        match is_passed {
             true => self,
-            false => Check { verdict, why: Some(why.into()), mend, ..self },
+            false => Check { verdict, why: Some(why.into()), fix, ..self },
         }
     }
 }

@@ -10,21 +10,23 @@ use crate::host::cores::{self, Cores};
 use crate::host::machine::{self, Machine};
 use crate::report::agreement::Agreement;
 
-/// The descriptors that a server and a load need for the clients of the largest table, with a few
-/// to spare.
+/// The descriptors that server and load generator need for the clients of the largest table, with
+/// a few to spare.
 const DESCRIPTORS: u64 = 16_384;
 
-/// The length of the accept queue that our servers ask for.
+/// The length of the accept queue that our servers request.
 const QUEUE: u64 = 4096;
 
-/// Ports for the largest table.
+/// The ports that the clients of the largest table need.
 const PORTS: u16 = 16_384;
 
-/// Cores used by other processes above which they disturb, or spoil, a measurement.
+/// Other processes that use this many cores disturb a measurement.
 const DISTURBING: f64 = 0.1;
+
+/// Other processes that use this many cores spoil a measurement.
 const SPOILING: f64 = 0.3;
 
-/// The processes of the largest table in the worst case: one for each of 15,000 clients.
+/// The memory for the largest table in the worst case: a process for each of 15,000 clients.
 const MEMORY_KIB: u64 = 4 * 1024 * 1024;
 
 /// Runs all checks.
@@ -43,11 +45,11 @@ pub fn all() -> Vec<Check> {
         processes(),
     ];
     checks.extend(siblings());
-    checks.extend(neighbour_tables());
+    checks.extend(tracked_connections());
     checks.extend([io_uring(machine::number("kernel/io_uring_disabled")), landlock()]);
     checks.extend(ptrace(machine::number("kernel/yama/ptrace_scope")));
-    checks.push(program("wrk", "a second opinion of the load generator"));
-    checks.push(program("redis-server", "the guestbook on Redis (--store)"));
+    checks.push(program("wrk", "to compare the load generator with"));
+    checks.push(program("redis-server", "for the guestbook on Redis (--store)"));
     checks
 }
 
@@ -55,13 +57,13 @@ pub fn all() -> Vec<Check> {
 pub fn noise(agreement: Result<Agreement, String>) -> Check {
     let wanted = "five rounds tell servers apart that differ by a factor of 1.1";
     match agreement {
-        Err(text) => Check::well("noise", "not measured", wanted).unless(
+        Err(text) => Check::passed("noise", "not measured", wanted).unless(
             false,
             Severity::Warn,
             format!("No server could be measured: {text}"),
             None,
         ),
-        Ok(agreement) => Check::well("noise", agreement.in_short(), wanted).unless(
+        Ok(agreement) => Check::passed("noise", agreement.in_short(), wanted).unless(
             agreement.is_quiet(),
             Severity::Warn,
             agreement.in_words(),
@@ -71,10 +73,10 @@ pub fn noise(agreement: Result<Agreement, String>) -> Check {
 }
 
 fn cores(machine: &Machine) -> Check {
-    Check::well("cores", machine.cores.to_string(), "2 or more").unless(
+    Check::passed("cores", machine.cores.to_string(), "2 or more").unless(
         machine.cores > 1,
         Severity::Bad,
-        "Server and load take each other's time.",
+        "Server and load generator take each other's time.",
         None,
     )
 }
@@ -92,7 +94,7 @@ fn siblings() -> Option<Check> {
     let found = shared.map_or("server and load on cores of their own".into(), |siblings| {
         format!("server and load share the core of {siblings}")
     });
-    let check = Check::well("hyper-threads", found, "a core of its own for each");
+    let check = Check::passed("hyper-threads", found, "a core of its own for each");
     (!server.is_empty()).then(|| {
         check.unless(
             shared.is_none(),
@@ -114,7 +116,7 @@ fn neighbours(seen: Neighbours) -> Check {
     };
     let found = format!("others use {:.2} cores{who}{stolen}", seen.cores_used);
     let verdict = if busy >= SPOILING { Severity::Bad } else { Severity::Warn };
-    Check::well("neighbours", found, format!("less than {DISTURBING}")).unless(
+    Check::passed("neighbours", found, format!("less than {DISTURBING}")).unless(
         busy < DISTURBING,
         verdict,
         "What they do differs from run to run, and is measured with the servers.",
@@ -127,17 +129,17 @@ fn quota(machine: &Machine) -> Check {
         None => "none".to_owned(),
         Some(cores) => format!("{cores} cores"),
     };
-    Check::well("quota of the cgroup", found, "none").unless(
+    Check::passed("quota of the cgroup", found, "none").unless(
         machine.cpu_quota_cores.is_none(),
         Severity::Bad,
-        "Server and load are stopped for the rest of a period when it is used up.",
+        "Server and load are stopped for the rest of a period when the quota is used up.",
         Some("systemctl set-property YOUR.slice CPUQuota=   # or docker update --cpus 0".into()),
     )
 }
 
 fn governor(found: Option<&str>) -> Check {
-    let shown = found.unwrap_or("none that can be seen");
-    Check::well("frequency governor", shown, "performance").unless(
+    let shown = found.unwrap_or("none visible");
+    Check::passed("frequency governor", shown, "performance").unless(
         matches!(found, None | Some("performance")),
         Severity::Warn,
         "The first run on a core that was idle is slower than the next.",
@@ -150,7 +152,7 @@ fn descriptors(limit: Option<u64>) -> Check {
     let enough = limit.is_none_or(|limit| limit >= DESCRIPTORS);
     let verdict =
         if limit.is_some_and(|limit| limit < 4096) { Severity::Bad } else { Severity::Warn };
-    Check::well("descriptors (hard)", found, format!("{DESCRIPTORS} or more")).unless(
+    Check::passed("descriptors (hard)", found, format!("{DESCRIPTORS} or more")).unless(
         enough,
         verdict,
         "A server accepts no more clients than it has descriptors.",
@@ -159,10 +161,10 @@ fn descriptors(limit: Option<u64>) -> Check {
 }
 
 fn queue(limit: u64) -> Check {
-    Check::well("accept queue", limit.to_string(), format!("{QUEUE} or more")).unless(
+    Check::passed("accept queue", limit.to_string(), format!("{QUEUE} or more")).unless(
         limit >= QUEUE,
         Severity::Bad,
-        "Where many clients come at once, some are turned away and try again after a second.",
+        "If many clients come at once, some are turned away and try again after a second.",
         Some(format!("sudo sysctl -w net.core.somaxconn={QUEUE}")),
     )
 }
@@ -172,57 +174,58 @@ fn ports(machine: &Machine) -> Check {
         Some((first, last)) => (format!("{first} to {last}"), last.saturating_sub(first)),
         None => ("not known".into(), 0),
     };
-    Check::well("ports for clients", found, format!("{PORTS} or more")).unless(
+    Check::passed("ports for clients", found, format!("{PORTS} or more")).unless(
         count >= PORTS,
         Severity::Warn,
-        "With a connection for each request they run out, at each address of the load.",
+        "With a connection per request, the ports of each local address run out.",
         Some("sudo sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\"".into()),
     )
 }
 
 fn time_wait(reuse: Option<u64>) -> Check {
     let found = reuse.map_or("not known".into(), |reuse| reuse.to_string());
-    Check::well("tcp_tw_reuse", found, "1 or 2").unless(
+    Check::passed("tcp_tw_reuse", found, "1 or 2").unless(
         reuse.is_none_or(|reuse| reuse > 0),
         Severity::Warn,
-        "A port that was used rests for a minute before the load may use it again.",
+        "A port that was used rests for a minute before it can be used again.",
         Some("sudo sysctl -w net.ipv4.tcp_tw_reuse=2".into()),
     )
 }
 
 fn memory(available_kib: u64) -> Check {
     let gib = |kib: u64| format!("{:.1} GiB", kib as f64 / 1024.0 / 1024.0);
-    Check::well("memory", gib(available_kib), format!("{} or more", gib(MEMORY_KIB))).unless(
+    Check::passed("memory", gib(available_kib), format!("{} or more", gib(MEMORY_KIB))).unless(
         available_kib >= MEMORY_KIB,
         Severity::Warn,
-        "A process for each of thousands of clients needs some.",
+        "A process for each of thousands of clients needs memory.",
         None,
     )
 }
 
-/// Three limits apply to a process for each client.
+/// Three limits apply to servers with a process for each client.
 fn processes() -> Check {
     const WANTED: u64 = 20_000;
     let own = rustix::process::getrlimit(rustix::process::Resource::Nproc).current;
     let limits = [own, machine::number("kernel/pid_max"), machine::number("kernel/threads-max")];
     let least = limits.into_iter().flatten().min();
     let found = least.map_or("unlimited".into(), |least| least.to_string());
-    Check::well("processes", found, format!("{WANTED} or more")).unless(
+    Check::passed("processes", found, format!("{WANTED} or more")).unless(
         least.is_none_or(|least| least >= WANTED),
         Severity::Warn,
-        "Where each client has a process or a thread, the largest crowds do not fit.",
+        "If each client has a process or a thread, the largest numbers of clients do not fit.",
         Some(format!("ulimit -u {WANTED}; sudo sysctl -w kernel.pid_max=4194304")),
     )
 }
 
-/// The table of tracked connections, if there is one: the kernel drops packets of connections that
-/// do not fit.
-fn neighbour_tables() -> Option<Check> {
+/// The table of tracked connections, if there is one: the kernel drops the packets of connections
+/// for which the table has no room.
+fn tracked_connections() -> Option<Check> {
     const WANTED: u64 = 65_536;
-    let most = machine::number("net/netfilter/nf_conntrack_max")?;
-    let check = Check::well("tracked connections", most.to_string(), format!("{WANTED} or more"));
+    let limit = machine::number("net/netfilter/nf_conntrack_max")?;
+    let check =
+        Check::passed("tracked connections", limit.to_string(), format!("{WANTED} or more"));
     Some(check.unless(
-        most >= WANTED,
+        limit >= WANTED,
         Severity::Warn,
         "The firewall drops connections that it has no room to track.",
         Some(format!("sudo sysctl -w net.netfilter.nf_conntrack_max={WANTED}")),
@@ -230,16 +233,16 @@ fn neighbour_tables() -> Option<Check> {
 }
 
 fn io_uring(disabled: Option<u64>) -> Check {
-    let (found, is_there) = match disabled {
+    let (found, is_allowed) = match disabled {
         Some(0) => ("allowed", true),
         Some(1) => ("allowed to a group", true),
         Some(_) => ("forbidden", false),
-        None => ("as the kernel was built", true),
+        None => ("not restricted by a setting", true),
     };
-    Check::well("io_uring", found, "allowed").unless(
-        is_there,
+    Check::passed("io_uring", found, "allowed").unless(
+        is_allowed,
         Severity::Warn,
-        "Servers of other makes that use it do not start.",
+        "Peers that use io_uring do not start.",
         Some("sudo sysctl -w kernel.io_uring_disabled=0".into()),
     )
 }
@@ -251,8 +254,8 @@ fn landlock() -> Check {
         .set_compatibility(CompatLevel::HardRequirement)
         .handle_access(AccessFs::from_all(ABI::V1))
         .and_then(Ruleset::create);
-    let found = if rules.is_ok() { "there" } else { "not there" };
-    Check::well("Landlock", found, "there").unless(
+    let found = if rules.is_ok() { "available" } else { "not available" };
+    Check::passed("Landlock", found, "available").unless(
         rules.is_ok(),
         Severity::Warn,
         "Our servers run without their sandbox, and are measured without it.",
@@ -262,7 +265,7 @@ fn landlock() -> Check {
 
 fn ptrace(scope: Option<u64>) -> Option<Check> {
     let scope = scope?;
-    let check = Check::well("ptrace_scope", scope.to_string(), "2 or less");
+    let check = Check::passed("ptrace_scope", scope.to_string(), "2 or less");
     Some(check.unless(
         scope <= 2,
         Severity::Warn,
@@ -274,10 +277,10 @@ fn ptrace(scope: Option<u64>) -> Option<Check> {
 /// A program that is useful but not required.
 fn program(name: &'static str, for_what: &str) -> Check {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_there =
+    let is_installed =
         std::env::split_paths(&path).any(|folder| Path::new(&folder).join(name).exists());
-    let found = if is_there { "there" } else { "not there" };
-    Check::well(name, format!("{found}; optional: {for_what}"), "there, if you like")
+    let found = if is_installed { "installed" } else { "not installed" };
+    Check::passed(name, format!("{found} (optional, {for_what})"), "optional")
 }
 
 #[cfg(test)]

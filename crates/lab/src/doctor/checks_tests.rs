@@ -14,7 +14,7 @@ fn limits_are_compared_with_what_the_largest_table_needs() {
     );
     assert_eq!(descriptors(Some(10_000)).verdict, Severity::Warn);
     assert_eq!(verdicts([queue(4096), queue(128)]), [Severity::Ok, Severity::Bad]);
-    assert!(queue(128).mend.unwrap().contains("net.core.somaxconn=4096"));
+    assert!(queue(128).fix.unwrap().contains("net.core.somaxconn=4096"));
     assert_eq!(verdicts([memory(MEMORY_KIB), memory(1024)]), [Severity::Ok, Severity::Warn]);
 }
 
@@ -27,7 +27,7 @@ fn ports_are_counted() {
 }
 
 #[test]
-fn neighbours_disturb_by_how_much_they_do() {
+fn neighbours_disturb_if_they_use_much() {
     let with = |cores_used, stolen_cores| {
         let busiest = vec![("cc".to_owned(), cores_used)];
         neighbours(Neighbours { cores_used, stolen_cores, busiest })
@@ -48,7 +48,7 @@ fn what_slows_processors_is_named() {
 }
 
 #[test]
-fn what_is_forbidden_is_told() {
+fn what_is_forbidden_is_reported() {
     let found = [io_uring(None), io_uring(Some(0)), io_uring(Some(1)), io_uring(Some(2))];
     assert_eq!(verdicts(found), [Severity::Ok, Severity::Ok, Severity::Ok, Severity::Warn]);
     assert_eq!(ptrace(None), None);
@@ -57,7 +57,7 @@ fn what_is_forbidden_is_told() {
 }
 
 #[test]
-fn a_check_that_is_not_ok_says_why_and_none_stands_twice() {
+fn a_check_that_is_not_ok_says_why_and_none_is_listed_twice() {
     let checks = all();
     for check in &checks {
         assert_eq!(check.verdict == Severity::Ok, check.why.is_none(), "{check:?}");
@@ -67,8 +67,8 @@ fn a_check_that_is_not_ok_says_why_and_none_stands_twice() {
 }
 
 #[test]
-fn a_program_that_is_not_there_is_no_fault() {
+fn a_program_that_is_not_installed_is_no_fault() {
     let check = program("no-such-program", "nothing");
     assert_eq!(check.verdict, Severity::Ok);
-    assert!(check.found.starts_with("not there"));
+    assert!(check.found.starts_with("not installed"));
 }

@@ -1,4 +1,4 @@
-//! Other processes on this machine: what the cores did for a second.
+//! Other processes on this machine, watched for a second.
 
 use std::thread;
 use std::time::Duration;
@@ -9,22 +9,22 @@ use crate::host::ticks;
 /// How long to watch.
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What other processes did in that time.
+/// What other processes did in a second.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Neighbours {
     /// How many cores they kept busy.
     pub cores_used: f64,
     /// How many cores the hypervisor gave to other guests.
     pub stolen_cores: f64,
-    /// The busiest of them, with what each used.
+    /// The busiest of them by name, with the cores that each kept busy.
     pub busiest: Vec<(String, f64)>,
 }
 
 /// The most processes that a message names.
-const NAMED: usize = 3;
+const MAX_NAMED: usize = 3;
 
 impl Neighbours {
-    /// Watches for that time.
+    /// Watches other processes for a second.
     pub fn watch() -> Option<Neighbours> {
         let (before, then) = (ticks::of_machine()?, proc::processes());
         thread::sleep(SECOND);
@@ -48,7 +48,7 @@ fn busiest(then: &[Process], now: &[Process], ticks_per_s: f64) -> Vec<(String, 
     let others = now.iter().filter(|process| process.pid != std::process::id());
     let mut used: Vec<_> = others.map(used).filter(|(_, cores)| *cores >= 0.01).collect();
     used.sort_by(|a, b| b.1.total_cmp(&a.1));
-    used.truncate(NAMED);
+    used.truncate(MAX_NAMED);
     used
 }
 

@@ -1,4 +1,4 @@
-//! What a load diagnoses about itself and the server: the kinds of its findings.
+//! What the load generator finds out about itself and the server: the kinds of its findings.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,17 +12,17 @@ pub enum Diagnosis {
     KeptUp,
     /// Good answers came more slowly than the rate of the open loop.
     FellBehind,
-    /// The load began requests late although clients were free.
+    /// The load generator began requests late although clients were free.
     GeneratorLate,
     /// Requests were answered before they were sent completely.
     AnsweredEarly,
-    /// The load's own threads were busy all the time.
+    /// The load generator's own threads were busy all the time.
     GeneratorBusy,
-    /// Other processes had the cores that the load's threads were ready to use.
+    /// Other processes had the cores that the load generator's threads were ready to use.
     GeneratorStarved,
-    /// The load had no port left.
+    /// The load generator had no port left.
     PortsRanOut,
-    /// The load had no descriptor left.
+    /// The load generator had no descriptor left.
     DescriptorsRanOut,
     /// The server's accept queue was full.
     AcceptQueueOverflowed,
@@ -32,7 +32,7 @@ pub enum Diagnosis {
     ServerBusy,
     /// Other processes had the cores that the server was ready to use.
     ServerStarved,
-    /// The server and the load used up the cores that the server may use.
+    /// The server and the load generator used up the cores that the server may use.
     MachineBusy,
     /// Other processes used cores that the server can use.
     Disturbed,

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 pub enum Limit {
     /// No request was good.
     NothingMeasured,
-    /// The load was busy all the time, so it measured itself.
+    /// The load generator was busy all the time, so it measured itself.
     LoadGenerator,
-    /// The load had no ports left.
+    /// The load generator had no ports left.
     Ports,
-    /// The load had no descriptors left.
+    /// The load generator had no descriptors left.
     LoadDescriptors,
     /// The server had no descriptors left.
     ServerDescriptors,
@@ -22,7 +22,7 @@ pub enum Limit {
     AcceptQueue,
     /// The server's processor time.
     ServerCpu,
-    /// The processor time of cores that server and load share.
+    /// The processor time of cores that server and load generator share.
     SharedCpu,
     /// The store: its processor time, or the time that the server waits for it.
     Store,
@@ -34,11 +34,11 @@ pub enum Limit {
     Rate,
     /// No resource: only the time that the steps of a request take one after the other.
     Nothing,
-    /// Other processes used the cores. This is the limit itself, or a remark beside another limit.
+    /// Other processes used the cores. This is the limit itself, or a remark on another limit.
     Neighbours,
 }
 
-/// A remark about a number, beside its limit.
+/// A remark about a number, in addition to its limit.
 pub const DISTURBED: &str = "other processes used the same cores meanwhile";
 
 impl Limit {
@@ -71,30 +71,32 @@ impl Limit {
                 "the load generator had no processor time left: the number is its own, not the \
                  server's, and is not ranked"
             }
-            Limit::Ports => "the load had no ports left to connect from; not ranked",
-            Limit::LoadDescriptors => "the load had no descriptors left; not ranked",
-            Limit::ServerDescriptors => "the server had no descriptors left to accept clients with",
-            Limit::Errors => "requests failed: how many of a hundred, and how; not ranked",
+            Limit::Ports => "the load generator had no ports left; not ranked",
+            Limit::LoadDescriptors => "the load generator had no descriptors left; not ranked",
+            Limit::ServerDescriptors => "the server had no descriptors left for further clients",
+            Limit::Errors => "requests failed: what share of them, and how; not ranked",
             Limit::AcceptQueue => {
-                "the queue of connections overflowed, and clients slept before they tried again"
+                "the accept queue overflowed, and clients waited before they tried again"
             }
             Limit::ServerCpu => "the server had no processor time left",
             Limit::SharedCpu => {
-                "the cores that server and load share had no time left: the number is that of both \
-                 together"
+                "the cores that server and load generator share had no time left: the number is \
+                 that of both together"
             }
             Limit::Store => {
-                "the store was busy; or answers that need it waited, and not for a processor"
+                "the store was busy, or answers that need it waited for something other than a \
+                 processor"
             }
             Limit::Pool => "all workers had a client, and the other clients waited",
-            Limit::Waiting => "answers waited, and not for a processor",
-            Limit::Rate => "all that was due had a good answer",
+            Limit::Waiting => "answers waited for something other than a processor",
+            Limit::Rate => "all requests that were due had a good answer",
             Limit::Nothing => {
-                "nothing was busy all the time: server, store and load waited for each other"
+                "nothing was busy all the time: server, store and load generator waited for each \
+                 other"
             }
             Limit::Neighbours => {
-                "other processes had the cores that server or load were ready to use; only a gap \
-                 that dwarfs this is ranked"
+                "other processes had the cores that server or load generator were ready to use; \
+                 only a much larger difference is ranked"
             }
         }
     }

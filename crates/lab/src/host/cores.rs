@@ -1,5 +1,5 @@
-//! Which cores the server and the load have. On a machine with two or more cores they have
-//! different ones, so that neither takes the other's time.
+//! Which cores the server and the load generator have. On a machine with two or more cores they
+//! have different ones, so that neither takes the other's time.
 
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -15,13 +15,13 @@ pub struct Cores {
     pub server: Vec<usize>,
     /// The embedded store, which is a child of the server. A Redis keeps the cores that it has.
     pub store: Vec<usize>,
-    /// The load, and the laboratory itself.
+    /// The load generator, and the laboratory itself.
     pub load: Vec<usize>,
 }
 
 impl Cores {
-    /// Divides these cores among server, store and load. The load needs less than half of what a
-    /// server needs, so it gets the last third, but at least one core.
+    /// Divides these cores among server, store and load generator. The generator needs less than
+    /// half of what a server needs, so it gets the last third, and at least one core.
     pub fn divide(allowed: &[usize]) -> Cores {
         if allowed.len() < 2 {
             return Cores::default();
@@ -32,8 +32,8 @@ impl Cores {
         Cores { server: server.to_vec(), store: store.to_vec(), load: load.to_vec() }
     }
 
-    /// Whether server and load have different cores.
-    pub fn are_apart(&self) -> bool {
+    /// Whether server and load generator have different cores.
+    pub fn are_separate(&self) -> bool {
         !self.server.is_empty()
     }
 
@@ -44,7 +44,7 @@ impl Cores {
 
     /// The division in words, for the report.
     pub fn in_words(&self, store_is_embedded: bool) -> String {
-        if !self.are_apart() {
+        if !self.are_separate() {
             return "server, store and load share one core".into();
         }
         let named = |cores: &[usize]| {

@@ -19,8 +19,8 @@ pub struct Listening {
     pub inode: u64,
     /// Connections that wait to be accepted.
     pub waiting: u64,
-    /// The most that can wait.
-    pub most_waiting: u64,
+    /// The most connections that can wait.
+    pub max_waiting: u64,
     /// Connections that it has dropped so far, mostly because its queue was full.
     pub drops: u64,
 }
@@ -50,8 +50,8 @@ pub fn listening(address: SocketAddr) -> Vec<Listening> {
     for family in [AF_INET, AF_INET6] {
         let _ = ask(family, &mut |local, listening| {
             let ip = local.ip().to_canonical();
-            let is_for_it = ip == address.ip().to_canonical() || ip.is_unspecified();
-            if is_for_it && local.port() == address.port() {
+            let is_match = ip == address.ip().to_canonical() || ip.is_unspecified();
+            if is_match && local.port() == address.port() {
                 found.push(listening);
             }
         });
@@ -65,16 +65,16 @@ pub fn listening_at(path: &str) -> Vec<Listening> {
     let table = std::fs::read("/proc/net/unix").unwrap_or_default();
     let table = String::from_utf8_lossy(&table);
     let inodes = table.lines().skip(1).filter_map(|line| unix_row(line, path));
-    inodes.map(|inode| Listening { inode, waiting: 0, most_waiting: 0, drops: 0 }).collect()
+    inodes.map(|inode| Listening { inode, waiting: 0, max_waiting: 0, drops: 0 }).collect()
 }
 
 /// The inode in a row of `/proc/net/unix`, if its socket listens at that path.
 fn unix_row(line: &str, path: &str) -> Option<u64> {
     /// `__SO_ACCEPTCON`.
-    const LISTENS: &str = "00010000";
+    const LISTENING: &str = "00010000";
     let columns: Vec<_> = line.split_whitespace().collect();
-    let is_it = columns.get(3) == Some(&LISTENS) && columns.get(7) == Some(&path);
-    if is_it { columns.get(6)?.parse().ok() } else { None }
+    let is_match = columns.get(3) == Some(&LISTENING) && columns.get(7) == Some(&path);
+    if is_match { columns.get(6)?.parse().ok() } else { None }
 }
 
 /// Calls `found` with the local address of each listening TCP socket of a family.
@@ -137,7 +137,7 @@ fn answer(body: &[u8]) -> Option<(SocketAddr, Listening)> {
     };
     let listening = Listening {
         waiting: u64::from(number(body, 56)?),
-        most_waiting: u64::from(number(body, 60)?),
+        max_waiting: u64::from(number(body, 60)?),
         inode: u64::from(number(body, 68)?),
         drops: drops(attributes).unwrap_or_default(),
     };
@@ -176,7 +176,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let _waiting = TcpStream::connect(address).unwrap();
         let [found] = listening(address)[..] else { panic!("{:?}", listening(address)) };
-        assert_eq!((found.waiting, found.most_waiting), (1, 7));
+        assert_eq!((found.waiting, found.max_waiting), (1, 7));
         let link = std::fs::read_link(format!("/proc/self/fd/{}", listener.as_raw_fd())).unwrap();
         assert_eq!(link.to_str().unwrap(), format!("socket:[{}]", found.inode));
         drop(listener);

@@ -99,13 +99,13 @@ pub fn cpu_quota_cores() -> Option<f64> {
         let mut parts = line.splitn(3, ':');
         let (number, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
         match number {
-            "0" => least(Path::new("/sys/fs/cgroup"), path, &|group| {
+            "0" => least_quota(Path::new("/sys/fs/cgroup"), path, &|group| {
                 unified_quota(&fs::read_to_string(group.join("cpu.max")).ok()?)
             }),
             _ if controllers.split(',').any(|name| name == "cpu") => {
-                least(Path::new("/sys/fs/cgroup/cpu"), path, &|group| {
+                least_quota(Path::new("/sys/fs/cgroup/cpu"), path, &|group| {
                     let number = |name: &str| fs::read_to_string(group.join(name)).ok();
-                    divided(&number("cpu.cfs_quota_us")?, &number("cpu.cfs_period_us")?)
+                    in_cores(&number("cpu.cfs_quota_us")?, &number("cpu.cfs_period_us")?)
                 })
             }
             _ => None,
@@ -115,20 +115,20 @@ pub fn cpu_quota_cores() -> Option<f64> {
 }
 
 /// The least quota of a group and its ancestors.
-fn least(root: &Path, group: &str, quota: &dyn Fn(&Path) -> Option<f64>) -> Option<f64> {
+fn least_quota(root: &Path, group: &str, quota: &dyn Fn(&Path) -> Option<f64>) -> Option<f64> {
     let path = root.join(group.trim_start_matches('/'));
-    let around = path.ancestors().take_while(|around| around.starts_with(root));
-    around.filter_map(quota).reduce(f64::min)
+    let groups = path.ancestors().take_while(|group| group.starts_with(root));
+    groups.filter_map(quota).reduce(f64::min)
 }
 
 /// Reads `cpu.max` of cgroup v2, a quota and a period. The quota `max` is none.
 fn unified_quota(text: &str) -> Option<f64> {
     let (quota, period) = text.trim().split_once(' ')?;
-    divided(quota, period)
+    in_cores(quota, period)
 }
 
 /// A quota divided by its period, in cores. A quota of -1 or `max` is none.
-fn divided(quota: &str, period: &str) -> Option<f64> {
+fn in_cores(quota: &str, period: &str) -> Option<f64> {
     let (quota, period): (f64, f64) = (quota.trim().parse().ok()?, period.trim().parse().ok()?);
     (quota > 0.0 && period > 0.0).then_some(quota / period)
 }
@@ -141,7 +141,7 @@ mod tests {
     fn quotas_are_in_cores() {
         assert_eq!(unified_quota("max 100000\n"), None);
         assert_eq!(unified_quota("150000 100000\n"), Some(1.5));
-        assert_eq!(divided("-1\n", "100000\n"), None);
+        assert_eq!(in_cores("-1\n", "100000\n"), None);
     }
 
     #[test]
@@ -151,8 +151,8 @@ mod tests {
             Some("/groups/a/b") => Some(3.0),
             _ => None,
         };
-        assert_eq!(least(Path::new("/groups"), "/a/b", &quota), Some(2.0));
-        assert_eq!(least(Path::new("/groups"), "/", &quota), None);
+        assert_eq!(least_quota(Path::new("/groups"), "/a/b", &quota), Some(2.0));
+        assert_eq!(least_quota(Path::new("/groups"), "/", &quota), None);
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::fs;
 
 use super::listening::Listening;
 
-/// Processor time is not judged over a shorter time than this. The kernel counts it in ticks,
-/// mostly of 10 ms, which is too coarse.
+/// Over less time than this, processor time is not judged. The kernel counts it in ticks, mostly of
+/// 10 ms, which is too coarse.
 pub const MIN_OBSERVED_S: f64 = 0.5;
 
 /// A process.
@@ -101,7 +101,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// The difference to an earlier sample.
+    /// The difference from an earlier sample.
     pub fn since(&self, then: Running) -> Running {
         Running {
             busy_ns: self.busy_ns.saturating_sub(then.busy_ns),
@@ -165,7 +165,7 @@ fn schedstat(text: &str) -> Option<Running> {
     })
 }
 
-/// The memory of a process in KiB, with shared pages counted in parts (`Pss`).
+/// The memory of a process in KiB, with shared pages counted in part (`Pss`).
 pub fn memory_kib(pid: u32) -> Option<u64> {
     let text = read(&format!("/proc/{pid}/smaps_rollup"))?;
     let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
@@ -181,8 +181,8 @@ pub fn holders(sockets: &[Listening]) -> Vec<u32> {
     }
     let holds = |pid: &u32| {
         let Ok(listing) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
-        let mut leads = listing.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
-        leads.any(|target| target.to_str().is_some_and(|target| targets.contains(target)))
+        let mut links = listing.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
+        links.any(|target| target.to_str().is_some_and(|target| targets.contains(target)))
     };
     numbers("/proc").into_iter().filter(holds).collect()
 }
@@ -191,9 +191,9 @@ pub fn holders(sockets: &[Listening]) -> Vec<u32> {
 pub fn descriptors_left(pid: u32) -> Option<u64> {
     let limits = read(&format!("/proc/{pid}/limits"))?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-    let most: u64 = line.split_whitespace().next()?.parse().ok()?;
+    let limit: u64 = line.split_whitespace().next()?.parse().ok()?;
     let open = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count() as u64;
-    Some(most.saturating_sub(open))
+    Some(limit.saturating_sub(open))
 }
 
 /// How often an accept queue was full when a connection came, on this machine since it was

@@ -51,7 +51,7 @@ impl Ticks {
         })
     }
 
-    /// The difference to an earlier sample.
+    /// The difference from an earlier sample.
     pub fn since(self, then: Ticks) -> Ticks {
         Ticks {
             all: self.all.saturating_sub(then.all),

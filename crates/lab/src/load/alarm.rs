@@ -25,8 +25,8 @@ impl Alarm {
         Ok(Alarm { timer: timerfd_create(TimerfdClockId::Monotonic, flags)?, set_ns: 0 })
     }
 
-    /// Sets it to a time. If it will expire before that anyway, it stays as it is: an early
-    /// wake-up costs less than a system call in each turn.
+    /// Sets the alarm to a time. An alarm that expires earlier stays as it is: an early wake-up
+    /// costs less than a system call in each turn.
     pub fn set(&mut self, at_ns: u64, now_ns: u64) {
         if !needs_setting(self.set_ns, at_ns, now_ns) {
             return;

@@ -1,8 +1,8 @@
-//! How the threads of a load agree when to begin and when to stop.
+//! How the load generator's threads agree when to begin and when to stop.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-/// The shared state. `Relaxed` suffices, since no other memory depends on these numbers.
+/// The shared state. `Relaxed` suffices, because no other memory depends on these numbers.
 #[derive(Default)]
 pub struct Barrier {
     arrived: AtomicUsize,

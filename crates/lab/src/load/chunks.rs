@@ -14,9 +14,9 @@ pub enum Chunks {
     /// In a chunk, with this many bytes to come.
     Data(u64),
     /// Before the carriage return that ends a chunk.
-    DataEnd,
+    DataReturn,
     /// Before the line feed that ends a chunk.
-    DataEnded,
+    DataLineFeed,
     /// Before a line of the trailer section, or the empty line that ends it.
     Trailers,
     /// In a line of the trailer section.
@@ -26,7 +26,7 @@ pub enum Chunks {
 }
 
 /// Sixteen digits make the largest 64-bit number.
-const MOST_DIGITS: u8 = 16;
+const MAX_DIGITS: u8 = 16;
 
 impl Chunks {
     /// The position before the body.
@@ -44,7 +44,7 @@ impl Chunks {
             if let Chunks::Data(left) = *self {
                 let here = left.min((bytes.len() - at) as u64);
                 at += here as usize;
-                *self = if here == left { Chunks::DataEnd } else { Chunks::Data(left - here) };
+                *self = if here == left { Chunks::DataReturn } else { Chunks::Data(left - here) };
                 continue;
             }
             let byte = bytes[at];
@@ -59,7 +59,7 @@ impl Chunks {
 
     fn after(self, byte: u8) -> Option<Chunks> {
         Some(match (self, byte) {
-            (Chunks::Size(size, digits), _) if byte.is_ascii_hexdigit() && digits < MOST_DIGITS => {
+            (Chunks::Size(size, digits), _) if byte.is_ascii_hexdigit() && digits < MAX_DIGITS => {
                 let digit = char::from(byte).to_digit(16)?;
                 Chunks::Size(size << 4 | u64::from(digit), digits + 1)
             }
@@ -69,8 +69,8 @@ impl Chunks {
             (Chunks::Extension(size), _) if byte != b'\n' => Chunks::Extension(size),
             (Chunks::SizeEnd(0), b'\n') => Chunks::Trailers,
             (Chunks::SizeEnd(size), b'\n') => Chunks::Data(size),
-            (Chunks::DataEnd, b'\r') => Chunks::DataEnded,
-            (Chunks::DataEnded, b'\n') => Chunks::START,
+            (Chunks::DataReturn, b'\r') => Chunks::DataLineFeed,
+            (Chunks::DataLineFeed, b'\n') => Chunks::START,
             (Chunks::Trailers, b'\r') => Chunks::End,
             (Chunks::Trailer, b'\n') => Chunks::Trailers,
             (Chunks::Trailers, _) if byte != b'\n' => Chunks::Trailer,

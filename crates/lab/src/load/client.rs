@@ -1,4 +1,4 @@
-//! One client of the load: its connection and its current request.
+//! One client of the load generator: its connection and its current request.
 
 use std::os::fd::OwnedFd;
 

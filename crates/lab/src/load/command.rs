@@ -23,7 +23,7 @@ pub const STARTED: &str = "begun";
 ///
 /// # Errors
 ///
-/// The kernel gave no resources, or standard output can't be written to.
+/// The kernel lacks resources, or standard output can't be written to.
 pub fn load(plan: &LoadPlan, is_json: bool, announces: bool) -> Result<ExitCode, String> {
     let mut is_to_announce = announces;
     let signals = Signals::take(&[Signal::INT, Signal::TERM])
@@ -37,7 +37,7 @@ pub fn load(plan: &LoadPlan, is_json: bool, announces: bool) -> Result<ExitCode,
         live.show(&progress);
     };
     let outcome = run(plan, signals.as_fd(), &mut watch)
-        .map_err(|error| format!("can't make a load: {error}"));
+        .map_err(|error| format!("can't run the load: {error}"));
     live.clear();
     let outcome = outcome?;
     let text = match is_json {
@@ -56,15 +56,15 @@ pub fn load(plan: &LoadPlan, is_json: bool, announces: bool) -> Result<ExitCode,
 ///
 /// # Errors
 ///
-/// The kernel gave no resources, or standard output can't be written to.
+/// The kernel lacks resources, or standard output can't be written to.
 pub fn hold(plan: &IdlePlan, is_json: bool) -> Result<ExitCode, String> {
     let signals = Signals::take(&[Signal::INT, Signal::TERM])
         .map_err(|error| format!("can't wait for signals: {error}"))?;
     let mut live = Live::new();
-    let mut was_said = false;
+    let mut was_announced = false;
     let outcome = idle::hold(plan, signals.as_fd(), &mut |outcome| {
         live.show_line(|| outcome.line());
-        if outcome.are_all_in() && !std::mem::replace(&mut was_said, true) {
+        if outcome.is_opened() && !std::mem::replace(&mut was_announced, true) {
             live.clear();
             say!("{}", outcome.line());
         }

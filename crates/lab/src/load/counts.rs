@@ -23,11 +23,11 @@ pub struct ThreadCounts {
     pub bytes_in_period: f64,
     /// When the first and the last good answer came.
     pub good_ns: Option<(u64, u64)>,
-    /// Requests that were sent again, because the server had closed the kept connection.
+    /// Requests that were sent again, because the server had closed the kept-alive connection.
     pub asked_again: u64,
     /// Requests that began later than they were due, by more than [`TOLERANCE_NS`].
     pub late: u64,
-    /// Those late requests for which a client was free.
+    /// The late requests for which a client was free.
     pub own_late: u64,
     /// How late requests began although a client was free, in microseconds.
     pub own_lateness: Histogram<u64>,
@@ -45,7 +45,7 @@ pub struct ThreadCounts {
     pub statuses_before: Vec<u64>,
     /// Why the first answer that was not HTTP/1.1 could not be read.
     pub malformed: Option<&'static str>,
-    /// The most clients that were ever connected at once.
+    /// The most clients that were ever connected at the same time.
     pub peak_connected: usize,
     /// Clients that ever got an answer.
     pub answered: usize,
@@ -59,7 +59,7 @@ pub struct ThreadCounts {
     pub spun_ns: u64,
     /// How long the thread was ready to run while other processes had the core.
     pub waited_ns: u64,
-    /// The time over which these three were measured.
+    /// The time over which these three times were measured.
     pub watched_ns: u64,
 }
 

@@ -1,6 +1,6 @@
-//! The deadlines of requests. A client has at most one entry. If the client has had its answer
-//! when its entry comes up, and has sent another request, it gets a new entry. So a request that
-//! is answered in time costs nothing here.
+//! The deadlines of requests. A client has at most one entry. If the client has had its answer and
+//! has sent another request when the entry comes up, the entry is replaced by one for that request.
+//! So a request that is answered in time costs nothing here.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

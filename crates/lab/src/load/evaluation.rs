@@ -1,4 +1,4 @@
-//! Combines what the threads of a load counted with what was observed of the server.
+//! Combines what the load generator's threads counted with what was observed of the server.
 
 use std::collections::BTreeMap;
 
@@ -76,7 +76,7 @@ pub fn evaluate(
         seen,
         server_cpu_us_per_request: server_us.map(per_request),
         verdict: Vec::new(),
-        counted: counts.all_failures(),
+        all_failures: counts.all_failures(),
     };
     outcome.verdict = judge(&observations(&outcome));
     outcome
@@ -94,7 +94,7 @@ fn observations(outcome: &LoadOutcome) -> Observations {
         latency_mean_s: outcome.latency.latency_mean_us / 1e6,
         think_s: outcome.think_ms as f64 / 1e3,
         latency_p99_s: outcome.latency.latency_p99_us as f64 / 1e6,
-        failures: outcome.counted,
+        failures: outcome.all_failures,
         failed: outcome.failures_total,
         bad_statuses: outcome.bad_statuses(),
         early: outcome.answered_early,
@@ -122,8 +122,8 @@ fn observations(outcome: &LoadOutcome) -> Observations {
     }
 }
 
-/// The rate of good answers, from the first answer to the last. If all that were due in that time
-/// came, it is the whole rate, however long each took.
+/// The rate of good answers, from the first answer to the last. If all answers that were due in
+/// that time came, this is the full rate, however long each took.
 fn achieved(counts: &ThreadCounts, rate_per_s: f64) -> f64 {
     let Some((first_ns, last_ns)) = counts.good_ns else { return 0.0 };
     let (good, between_s) = (counts.latency.len() as f64, 1.0 / rate_per_s);

@@ -1,8 +1,8 @@
 //! Idle clients: each has a kept-alive connection, and all are probed in turn.
 //!
 //! The limit of descriptors bounds what one process can hold, so there are as many processes,
-//! called holders, as needed. They are forked, since a holder needs only the plan. All holders
-//! write what happens to their clients into one pipe, and end when another pipe is closed.
+//! called holders, as needed. They are forked: a holder needs only the plan. All holders write what
+//! happens to their clients into one pipe, and end when another pipe is closed.
 //!
 //! ```text
 //!   hold ──► a Holder in each process ──► its clients, one epoll loop over all of them
@@ -51,16 +51,16 @@ pub fn hold(
     let mut outcome = IdleOutcome::new(plan, plan.processes(descriptors));
     let (reports, keep_running) = start(plan, outcome.processes)?;
     let mut keep_running = Some(keep_running);
-    let (started_ns, mut all_in_ns) = (now_ns(), None);
+    let (started_ns, mut opened_ns) = (now_ns(), None);
     let mut bytes = vec![0; 64 * 1024];
     loop {
         let now_ns = now_ns();
-        if all_in_ns.is_none() && outcome.are_all_in() {
-            all_in_ns = Some(now_ns);
+        if opened_ns.is_none() && outcome.is_opened() {
+            opened_ns = Some(now_ns);
             outcome.opening_s = (now_ns - started_ns) as f64 / 1e9;
         }
-        let elapsed_ns = all_in_ns.map_or(0, |all_in_ns| now_ns - all_in_ns);
-        let end_ns = plan.time.filter(|_| all_in_ns.is_some()).map(|time| time.as_nanos() as u64);
+        let elapsed_ns = opened_ns.map_or(0, |opened_ns| now_ns - opened_ns);
+        let end_ns = plan.time.filter(|_| opened_ns.is_some()).map(|time| time.as_nanos() as u64);
         if keep_running.is_some() {
             outcome.elapsed_s = elapsed_ns as f64 / 1e9;
             outcome.was_interrupted = is_readable(stop);

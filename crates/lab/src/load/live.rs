@@ -16,7 +16,7 @@ const INTERVAL_NS: u64 = 500_000_000;
 
 /// The progress line.
 pub struct Live {
-    on_terminal: bool,
+    is_on_terminal: bool,
     /// The width in columns of the line that is on the terminal.
     written: usize,
     /// When it was last written.
@@ -28,13 +28,13 @@ pub struct Live {
 impl Live {
     /// A line that is written only if standard error is a terminal that can move its cursor.
     pub fn new() -> Live {
-        let on_terminal = Terminal::of(&std::io::stderr()).moves_cursor;
-        Live { on_terminal, written: 0, written_ns: now_ns(), since: histogram() }
+        let is_on_terminal = Terminal::of(&std::io::stderr()).moves_cursor;
+        Live { is_on_terminal, written: 0, written_ns: now_ns(), since: histogram() }
     }
 
     /// Adds progress, and writes the line if it is due.
     pub fn show(&mut self, progress: &LoadProgress) {
-        if !self.on_terminal {
+        if !self.is_on_terminal {
             return;
         }
         // This can't fail: all histograms have the same bounds.
@@ -51,7 +51,7 @@ impl Live {
     /// Writes a line, if it is due.
     pub fn show_line(&mut self, line: impl FnOnce() -> String) {
         let now_ns = now_ns();
-        if self.on_terminal && now_ns.saturating_sub(self.written_ns) >= INTERVAL_NS {
+        if self.is_on_terminal && now_ns.saturating_sub(self.written_ns) >= INTERVAL_NS {
             self.write(&line());
             self.written_ns = now_ns;
         }
@@ -59,7 +59,7 @@ impl Live {
 
     /// Erases the line.
     pub fn clear(&mut self) {
-        if self.on_terminal {
+        if self.is_on_terminal {
             self.write("");
         }
     }
@@ -71,14 +71,14 @@ impl Live {
     }
 }
 
-/// The text that overwrites a line of `written` columns with `line`, and the width of `line`. It
-/// is padded with blanks, since not every terminal has an escape code to erase a line. It leaves
-/// the last column free: a terminal would go to the next row after that.
+/// The text that overwrites a line of `written` columns with `line`, and the width of `line`. The
+/// text is padded with blanks, because not every terminal has an escape code to erase a line. The
+/// last column stays free: after it a terminal would go to the next row.
 fn overwrite(line: &str, written: usize, columns: Option<usize>) -> (String, usize) {
-    let most = columns.map_or(usize::MAX, |columns| columns.saturating_sub(1));
-    let line: String = line.chars().take(most).collect();
+    let max = columns.map_or(usize::MAX, |columns| columns.saturating_sub(1));
+    let line: String = line.chars().take(max).collect();
     let len = line.chars().count();
-    let blanks = written.min(most).saturating_sub(len);
+    let blanks = written.min(max).saturating_sub(len);
     match len {
         0 => (format!("\r{:blanks$}\r", ""), 0),
         _ => (format!("\r{line}{:blanks$}", ""), len),

@@ -32,7 +32,7 @@ impl Meter {
         }
     }
 
-    /// The differences to an earlier reading, in nanoseconds: the time passed, the processor time
+    /// The differences from an earlier reading, in nanoseconds: the time passed, the processor time
     /// used, and how long the thread was ready to run while another had the core.
     pub fn since(&self, then: &Meter) -> (u64, u64, u64) {
         let difference = |now: u64, then: u64| now.saturating_sub(then);

@@ -16,7 +16,7 @@ use crate::host::ticks::{self, Ticks};
 const MIN_QUEUE_SAMPLES: u64 = 5;
 
 /// The most threads that are sampled one by one.
-const MOST_THREADS: usize = 1024;
+const MAX_THREADS: usize = 1024;
 
 /// The observer of a server.
 pub struct Observer {
@@ -62,9 +62,9 @@ pub struct Observed {
     pub server: Option<ObservedServer>,
     /// How busy all cores of the machine were, from 0 to 1.
     pub machine_busy_share: Option<f64>,
-    /// Connections that the kernel dropped because the server's accept queue was full, since
+    /// Connections that the kernel dropped because the server's accept queue was full, counted from
     /// before the first client connected. The kernel counts overflows of the whole machine, and
-    /// drops of each socket for any reason. This is the smaller of the two.
+    /// drops of each socket for any reason. This is the smaller of the two numbers.
     pub listen_overflows: Option<u64>,
     /// How many clients waited to be accepted, on average.
     pub accept_queue_mean: Option<f64>,
@@ -79,7 +79,7 @@ pub struct ObservedServer {
     pub cores_used: f64,
     /// How many cores it can use.
     pub cores_allowed: usize,
-    /// How busy its keenest thread was, from 0 to 1: the thread that ran or was ready the longest.
+    /// How busy its keenest thread was, from 0 to 1: the one that ran or was ready for longest.
     pub busiest_thread_share: Option<f64>,
     /// How much of the time that thread was ready while others had the core.
     pub busiest_thread_waited_share: Option<f64>,
@@ -87,7 +87,7 @@ pub struct ObservedServer {
     pub threads_waiting_mean: Option<f64>,
     /// How busy the cores that it can use were, with any process, from 0 to 1.
     pub cores_busy_share: Option<f64>,
-    /// Whether this load can use any of these cores.
+    /// Whether the load generator can use some of these cores.
     pub shares_cores_with_load: bool,
     /// How many more descriptors it could have opened at the end.
     pub descriptors_left: Option<u64>,
@@ -137,7 +137,7 @@ impl Observer {
             let queue = self.queue.get_or_insert_default();
             queue.samples += 1;
             queue.waiting += sum(|socket| socket.waiting);
-            queue.limit = sum(|socket| socket.most_waiting);
+            queue.limit = sum(|socket| socket.max_waiting);
         }
     }
 
@@ -154,7 +154,7 @@ impl Observer {
             false => proc::family(&self.holders, proc::processes()),
         };
         let threads: usize = processes.iter().map(|process| process.threads).sum();
-        let sampled = if threads <= MOST_THREADS { &processes[..] } else { &[] };
+        let sampled = if threads <= MAX_THREADS { &processes[..] } else { &[] };
         let left = self.holders.iter().filter_map(|pid| proc::descriptors_left(*pid));
         Snapshot {
             at_ns: now_ns(),
@@ -204,13 +204,13 @@ impl Observer {
         let waited_ns = threads.iter().map(|thread| thread.waited_ns).sum();
         let pids = self.holders.iter().copied();
         let allowed: BTreeSet<_> = pids.flat_map(cores::allowed_to).collect();
-        let ours = cores::allowed();
+        let own_cores = cores::allowed();
         let difference = |core: &usize| Some(end.cores.get(core)?.since(*start.cores.get(core)?));
         let core_ticks: Option<Ticks> = allowed.iter().map(difference).sum();
         Some(ObservedServer {
             cores_used: processes.iter().map(|group| group.cores_used).sum(),
             cores_allowed: allowed.len(),
-            shares_cores_with_load: ours.iter().any(|core| allowed.contains(core)),
+            shares_cores_with_load: own_cores.iter().any(|core| allowed.contains(core)),
             cores_busy_share: core_ticks.and_then(Ticks::busy_share),
             busiest_thread_share: busiest.map(|thread| share(thread.busy_ns)),
             busiest_thread_waited_share: busiest.map(|thread| share(thread.waited_ns)),
@@ -236,13 +236,13 @@ fn groups(then: &[Process], now: &[Process], cores: impl Fn(u64) -> f64) -> Vec<
     for process in now {
         let used = |process: &Process| process.ticks + process.childrens_ticks;
         let had = before.get(&process.pid).map_or(0, |process| used(process));
-        let mine = used(process).saturating_sub(had);
+        let difference = used(process).saturating_sub(had);
         match ticks.iter_mut().find(|(name, ..)| *name == process.name) {
             Some(group) => {
                 group.1 += 1;
-                group.2 += mine;
+                group.2 += difference;
             }
-            None => ticks.push((&process.name, 1, mine)),
+            None => ticks.push((&process.name, 1, difference)),
         }
     }
     ticks.sort_by_key(|group| std::cmp::Reverse(group.2));

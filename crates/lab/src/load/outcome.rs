@@ -30,15 +30,15 @@ pub struct LoadOutcome {
     pub timeout_s: f64,
     /// How many clients were asked for.
     pub clients: usize,
-    /// The most clients that were connected at once. The kernel can have connected some that the
+    /// The most clients connected at the same time. The kernel can have connected some that the
     /// server has not accepted yet.
     pub clients_connected_peak: usize,
     /// How many clients got an answer at all.
     pub clients_answered: usize,
-    /// All connections that were made. There can be more than clients, since a server can close
+    /// All connections that were made. There can be more than clients, because a server can close
     /// connections.
     pub connections: u64,
-    /// How many threads the load had.
+    /// How many threads the load generator had.
     pub threads: usize,
     /// How long it took until all clients had a first answer, before the measured time.
     pub opening_s: f64,
@@ -57,7 +57,7 @@ pub struct LoadOutcome {
     pub bytes_received: u64,
     /// Bytes of answers per second; each answer counts by the same share as its request.
     pub bytes_received_per_second: f64,
-    /// From where latency counts.
+    /// The moment from which latency is measured.
     pub latency_from: LatencyFrom,
     /// Latencies of the good requests.
     #[serde(flatten)]
@@ -80,11 +80,11 @@ pub struct LoadOutcome {
     pub protocol_error: Option<String>,
     /// Answers by their status.
     pub statuses: BTreeMap<u16, u64>,
-    /// The same for requests that began before the measured time.
+    /// Answers to requests that began before the measured time, by their status.
     pub statuses_before: BTreeMap<u16, u64>,
     /// Requests that were answered before they were sent completely.
     pub answered_early: u64,
-    /// Requests that were sent again, because the server had closed the kept connection.
+    /// Requests that were sent again, because the server had closed the kept-alive connection.
     pub asked_again: u64,
     /// Requests of an open loop that began more than a millisecond after they were due.
     pub late: u64,
@@ -92,23 +92,23 @@ pub struct LoadOutcome {
     pub unsent: u64,
     /// Requests without an answer when the load ended.
     pub unfinished: u64,
-    /// Requests that began more than a millisecond late although a client was free, because this
-    /// load itself was late.
+    /// Requests that began more than a millisecond late although a client was free, because the
+    /// load generator itself was late.
     pub generator_late: u64,
     /// How late requests began although a client was free: the median.
     pub generator_lateness_p50_us: u64,
     /// The 99th percentile.
     pub generator_lateness_p99_us: u64,
-    /// The latest.
+    /// The maximum.
     pub generator_lateness_max_us: u64,
-    /// How busy the load's threads were, from 0 to 1. Polling the clock until a request is due does
-    /// not count as busy.
+    /// How busy the load generator's threads were, from 0 to 1. Polling the clock until a request
+    /// is due does not count as busy.
     pub generator_busy_share: f64,
     /// How much of the time they polled the clock.
     pub generator_spun_share: f64,
-    /// How much of the time the load's threads were ready while other threads had the core.
+    /// How much of the time they were ready while other threads had the core.
     pub generator_waited_share: f64,
-    /// Processor time of the load per request.
+    /// Processor time of the load generator per request.
     pub generator_cpu_us_per_request: f64,
     /// What was observed of the server.
     #[serde(flatten)]
@@ -119,7 +119,7 @@ pub struct LoadOutcome {
     pub verdict: Vec<Finding<Diagnosis>>,
     /// All failures, including those before the measured time. JSON has them above, by kind.
     #[serde(skip)]
-    pub counted: Failures,
+    pub all_failures: Failures,
 }
 
 /// When clients send their requests.
@@ -143,15 +143,15 @@ impl LoopMode {
     }
 }
 
-/// From where latency counts.
+/// The moment from which latency is measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LatencyFrom {
-    /// From when the request began.
+    /// When the request began.
     #[default]
     #[serde(rename = "begun")]
     Started,
-    /// From when it was due.
+    /// When the request was due.
     Due,
 }
 
@@ -169,7 +169,7 @@ impl LoadOutcome {
 
     /// Whether there were good requests, and no failures.
     pub fn is_good(&self) -> bool {
-        self.requests > 0 && self.counted.total() == 0
+        self.requests > 0 && self.all_failures.total() == 0
     }
 
     /// Whether an open loop achieved its rate; none for a closed one.

@@ -59,8 +59,8 @@ fn start_of(all: u64, threads: usize, thread: usize) -> u64 {
     all / threads * thread + (all % threads).min(thread)
 }
 
-/// The number of threads that is useful: a server on this machine needs the other half of the
-/// cores, and one thread for every 16 clients is enough.
+/// The number of threads that is useful: a server on this machine needs half of the cores, and one
+/// thread for every 16 clients is enough.
 pub fn useful_threads(clients: usize, cores: usize, is_server_here: bool) -> usize {
     const CLIENTS: usize = 16;
     let cores = if is_server_here { cores / 2 } else { cores };
@@ -77,8 +77,8 @@ mod tests {
             let starts: Vec<_> = (0..=threads).map(|at| start_of(all, threads, at)).collect();
             assert_eq!((starts[0], starts[threads]), (0, all));
             let parts: Vec<_> = starts.windows(2).map(|pair| pair[1] - pair[0]).collect();
-            let (least, most) = (parts.iter().min().unwrap(), parts.iter().max().unwrap());
-            assert!(most - least <= 1, "{parts:?}");
+            let (min, max) = (parts.iter().min().unwrap(), parts.iter().max().unwrap());
+            assert!(max - min <= 1, "{parts:?}");
         }
     }
 

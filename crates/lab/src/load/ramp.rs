@@ -24,7 +24,7 @@ pub struct Ramp {
 }
 
 impl Ramp {
-    /// A ramp that has begun no client. The threads share [`MAX_UNANSWERED`].
+    /// A ramp that has started no client. The threads share [`MAX_UNANSWERED`].
     pub fn new(clients: usize, threads: usize) -> Ramp {
         let window = (MAX_UNANSWERED / threads as u32).max(1);
         Ramp {
@@ -37,7 +37,7 @@ impl Ramp {
         }
     }
 
-    /// The next client to begin, if one can begin now.
+    /// The next client to start, if one can start now.
     pub fn next_client(&mut self, now_ns: u64) -> Option<u32> {
         if self.next == self.clients {
             return None;
@@ -61,7 +61,7 @@ impl Ramp {
         self.changed_ns = now_ns;
     }
 
-    /// The next time at which a time-out lets more clients begin, or ends the ramp.
+    /// The next time at which a time-out lets more clients start, or ends the ramp.
     pub fn next_ns(&self) -> u64 {
         match self.next < self.clients {
             true => self.changed_ns + TIMEOUT_NS,
@@ -69,7 +69,7 @@ impl Ramp {
         }
     }
 
-    /// Whether all clients have begun and have had their first answer, or the time for that is
+    /// Whether all clients have started and have had their first answer, or the time for that is
     /// over.
     pub fn is_over(&self, now_ns: u64) -> bool {
         self.next == self.clients && (self.unanswered == 0 || now_ns >= self.next_ns())
@@ -80,26 +80,26 @@ impl Ramp {
 mod tests {
     use super::*;
 
-    fn all_in(ramp: &mut Ramp, now_ns: u64) -> u32 {
+    fn start_all(ramp: &mut Ramp, now_ns: u64) -> u32 {
         std::iter::from_fn(|| ramp.next_client(now_ns)).count() as u32
     }
 
     #[test]
-    fn each_first_answer_lets_one_more_client_begin() {
+    fn each_first_answer_lets_one_more_client_start() {
         let mut ramp = Ramp::new(1000, 1);
-        assert_eq!(all_in(&mut ramp, 1), MAX_UNANSWERED);
+        assert_eq!(start_all(&mut ramp, 1), MAX_UNANSWERED);
         ramp.answered(2);
         ramp.answered(2);
-        assert_eq!(all_in(&mut ramp, 2), 2);
-        assert_eq!(all_in(&mut ramp, 3), 0);
+        assert_eq!(start_all(&mut ramp, 2), 2);
+        assert_eq!(start_all(&mut ramp, 3), 0);
     }
 
     #[test]
     fn a_silent_server_does_not_block_the_ramp() {
         let mut ramp = Ramp::new(100, 1);
-        assert_eq!(all_in(&mut ramp, 0), MAX_UNANSWERED);
+        assert_eq!(start_all(&mut ramp, 0), MAX_UNANSWERED);
         let later_ns = ramp.next_ns();
-        assert_eq!(all_in(&mut ramp, later_ns), 100 - MAX_UNANSWERED);
+        assert_eq!(start_all(&mut ramp, later_ns), 100 - MAX_UNANSWERED);
         assert!(!ramp.is_over(later_ns));
         assert!(ramp.is_over(ramp.next_ns()));
     }
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn the_ramp_is_over_when_all_clients_have_their_answers() {
         let mut ramp = Ramp::new(2, 4);
-        assert_eq!(all_in(&mut ramp, 0), 2);
+        assert_eq!(start_all(&mut ramp, 0), 2);
         ramp.answered(1);
         assert!(!ramp.is_over(1));
         ramp.answered(1);

@@ -5,11 +5,11 @@ use std::mem::MaybeUninit;
 use super::chunks::Chunks;
 use super::malformed::Malformed;
 
-/// The longest head that is read. Servers send no longer ones, and memory needs a bound.
-const MOST_HEAD: usize = 64 * 1024;
+/// The longest head that is read. No server sends a longer one, and memory needs a bound.
+const MAX_HEAD: usize = 64 * 1024;
 
 /// The most fields that are read.
-const MOST_FIELDS: usize = 1000;
+const MAX_FIELDS: usize = 1000;
 
 /// Up to this many fields are parsed on the stack; more need an allocation.
 const USUAL_FIELDS: usize = 128;
@@ -51,7 +51,7 @@ enum ReaderState {
     UntilEnd(Answer),
 }
 
-/// What the load needs to know of a head.
+/// What the load generator needs to know of a head.
 #[derive(Clone, Copy, Debug)]
 struct ParsedHead {
     len: usize,
@@ -111,7 +111,7 @@ impl AnswerReader {
                 self.head.clear();
                 Ok(Some(head))
             }
-            None if received.len() > MOST_HEAD => Err(Malformed("a head is longer than 64 KiB")),
+            None if received.len() > MAX_HEAD => Err(Malformed("a head is longer than 64 KiB")),
             None => {
                 if before == 0 {
                     self.head.extend_from_slice(rest);
@@ -156,11 +156,11 @@ const TOO_MANY_FIELDS: Malformed = Malformed("a head has more than 1000 fields")
 impl ParsedHead {
     /// The head at the start of these bytes, if it is complete.
     fn parse(bytes: &[u8]) -> Result<Option<ParsedHead>, Malformed> {
-        // The array is not initialised, since the parser writes over it.
+        // The array is not initialised: the parser writes over it.
         let mut fields = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
         match ParsedHead::parse_with(bytes, &mut fields) {
             Err(TOO_MANY_FIELDS) => {
-                let mut fields = vec![MaybeUninit::uninit(); MOST_FIELDS];
+                let mut fields = vec![MaybeUninit::uninit(); MAX_FIELDS];
                 ParsedHead::parse_with(bytes, &mut fields)
             }
             parsed => parsed,
@@ -340,7 +340,7 @@ mod tests {
             let mut reader = AnswerReader::default();
             assert!(reader.receive(bad).is_err(), "{}", bad.escape_ascii());
         }
-        let endless = [&b"HTTP/1.1 200 OK\r\nA: "[..], &[b'a'; MOST_HEAD]].concat();
+        let endless = [&b"HTTP/1.1 200 OK\r\nA: "[..], &[b'a'; MAX_HEAD]].concat();
         let too_long = Malformed("a head is longer than 64 KiB");
         assert_eq!(AnswerReader::default().receive(&endless), Err(too_long));
     }
@@ -365,11 +365,11 @@ mod tests {
         let head = |fields: usize| {
             format!("HTTP/1.1 200 OK\r\n{}Content-Length: 0\r\n\r\n", "A: b\r\n".repeat(fields - 1))
         };
-        for fields in [USUAL_FIELDS, USUAL_FIELDS + 1, MOST_FIELDS] {
+        for fields in [USUAL_FIELDS, USUAL_FIELDS + 1, MAX_FIELDS] {
             let answer = AnswerReader::default().receive(head(fields).as_bytes());
             assert_eq!(answer, Ok(Some(Answer { status: 200, keep_alive: true })), "{fields}");
         }
-        let answer = AnswerReader::default().receive(head(MOST_FIELDS + 1).as_bytes());
+        let answer = AnswerReader::default().receive(head(MAX_FIELDS + 1).as_bytes());
         assert_eq!(answer, Err(TOO_MANY_FIELDS));
     }
 

@@ -144,7 +144,7 @@ impl Coordinator<'_> {
             }
             watch(progress);
         }
-        self.times.over_ns = now_ns();
+        self.times.ended_ns = now_ns();
     }
 
     /// Waits for an event. Returns whether to stop, and whether all threads have ended.

@@ -59,9 +59,9 @@ impl Schedule {
     }
 }
 
-/// The kernel wakes a thread some 50 µs late, above all on a virtual machine. So the loop sleeps
-/// until this long before a request is due, then polls the clock. That costs at most this much of
-/// a core's time for each request.
+/// The kernel wakes a thread some 50 µs late, later on a virtual machine. So the loop sleeps until
+/// this long before a request is due, then polls the clock. Polling costs at most this much of a
+/// core's time for each request.
 pub const SPIN_NS: u64 = 100_000;
 
 /// How to wait for the next action.
@@ -74,14 +74,14 @@ pub enum Pause {
 }
 
 /// How to wait until a request is due, or until `until_ns`. Without a core to spare the loop does
-/// not spin, since it would take time from the server.
+/// not spin, because that would take time from the server.
 pub fn pause(now_ns: u64, due_ns: Option<u64>, until_ns: u64, may_spin: bool) -> Pause {
     let spin_ns = if may_spin { SPIN_NS } else { 0 };
     let wake_ns = due_ns.map_or(until_ns, |due_ns| due_ns.saturating_sub(spin_ns).min(until_ns));
     if wake_ns > now_ns { Pause::Sleep(wake_ns) } else { Pause::Spin }
 }
 
-/// How late a request began because of this load alone: it was due, and a client had been free
+/// How late a request began because of the load generator alone: it was due, and a client was free
 /// since `free_since_ns`.
 pub fn own_lateness_ns(due_ns: u64, free_since_ns: u64, now_ns: u64) -> u64 {
     now_ns.saturating_sub(due_ns.max(free_since_ns))
@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(schedule.take(4_999), None);
         assert_eq!(schedule.take(5_000), Some(5_000));
         assert_eq!(schedule.take(5_001), None);
-        // After a stall, all missed requests are due, each since its own time.
+        // After a stall, all missed requests are due, each with its own time.
         assert_eq!(due(&mut schedule, 3_005_000), [1_005_000, 2_005_000, 3_005_000]);
         assert_eq!(schedule.next_ns(), 4_005_000);
     }
@@ -183,8 +183,8 @@ mod tests {
                 gaps.sort_unstable();
                 let median = gaps[gaps.len() / 2] as f64 * rate / 1e9;
                 assert!((median - 1.0).abs() < 0.05, "{rate}/s from {threads}: {median}");
-                let most = gaps[gaps.len() - 1] as f64 * rate / 1e9;
-                assert!(most < 1.5, "{rate}/s from {threads}: {most}");
+                let max = gaps[gaps.len() - 1] as f64 * rate / 1e9;
+                assert!(max < 1.5, "{rate}/s from {threads}: {max}");
             }
         }
     }
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_load_is_late_itself_only_if_a_client_was_free() {
+    fn a_load_generator_is_late_only_if_a_client_was_free() {
         assert_eq!(own_lateness_ns(100, 0, 130), 30);
         // No client was free before 120.
         assert_eq!(own_lateness_ns(100, 120, 130), 10);

@@ -1,5 +1,5 @@
 //! Client sockets: they connect without blocking and, where possible, from several addresses of
-//! this machine, since each address has only some 28,000 ports.
+//! this machine, because each address has only some 28,000 ports.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
@@ -14,8 +14,8 @@ use zerohttpd_sys::source_address;
 const CLIENTS_PER_SOURCE: usize = 500;
 
 /// The most addresses. If each request has its own connection, even few clients use this many,
-/// since a closed connection holds its port for a while (`TIME_WAIT`, tcp(7)).
-const MOST_SOURCES: usize = 64;
+/// because a closed connection holds its port for a while (`TIME_WAIT`, tcp(7)).
+const MAX_SOURCES: usize = 64;
 
 /// The most bytes of a request that surely fit one packet. For longer requests `TCP_NODELAY` is
 /// set: otherwise the last packet would wait until those before it are acknowledged (tcp(7)).
@@ -35,8 +35,8 @@ impl Route {
         let sources = match to.ip() {
             // All of 127.0.0.0/8 belongs to this machine.
             IpAddr::V4(ip) if ip.is_loopback() => match keep_alive {
-                true => clients.div_ceil(CLIENTS_PER_SOURCE).min(MOST_SOURCES) as u32,
-                false => MOST_SOURCES as u32,
+                true => clients.div_ceil(CLIENTS_PER_SOURCE).min(MAX_SOURCES) as u32,
+                false => MAX_SOURCES as u32,
             },
             _ => 0,
         };
@@ -46,9 +46,9 @@ impl Route {
     /// The route for this many idle clients. Each keeps its port, so there are as many addresses
     /// as they need.
     pub fn for_idle(to: SocketAddr, clients: usize, request_len: usize) -> Route {
-        const MOST: usize = 1 << 16;
+        const MAX: usize = 1 << 16;
         let route = Route::new(to, clients, true, request_len);
-        let sources = clients.div_ceil(CLIENTS_PER_SOURCE).min(MOST) as u32;
+        let sources = clients.div_ceil(CLIENTS_PER_SOURCE).min(MAX) as u32;
         Route { sources: if route.sources > 1 { sources } else { route.sources }, ..route }
     }
 

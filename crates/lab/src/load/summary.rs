@@ -35,7 +35,7 @@ fn write_summary(out: &mut String, outcome: &LoadOutcome) -> std::fmt::Result {
     writeln!(out, "  received   {}, {} a second", size(bytes), size(bytes_per_s))?;
     writeln!(
         out,
-        "  clients    {} asked for, {} connected at once, {} got an answer; {}",
+        "  clients    {} asked for, {} connected at the same time, {} got an answer; {}",
         outcome.clients,
         outcome.clients_connected_peak,
         outcome.clients_answered,
@@ -100,7 +100,7 @@ fn write_latency(out: &mut String, outcome: &LoadOutcome) -> std::fmt::Result {
         [("p50", of.latency_p50_us), ("p99", of.latency_p99_us)],
         [("p75", of.latency_p75_us), ("p99.9", of.latency_p999_us)],
         [("p90", of.latency_p90_us), ("p99.99", of.latency_p9999_us)],
-        [("mean", of.latency_mean_us as u64), ("most", of.latency_max_us)],
+        [("mean", of.latency_mean_us as u64), ("max", of.latency_max_us)],
     ];
     for [(left, left_us), (right, right_us)] in rows {
         let (left_us, right_us) = (latency(left_us as f64), latency(right_us as f64));
@@ -111,19 +111,19 @@ fn write_latency(out: &mut String, outcome: &LoadOutcome) -> std::fmt::Result {
 
 fn write_failures(out: &mut String, outcome: &LoadOutcome) -> std::fmt::Result {
     let before = outcome.failures_before_total;
-    for (kind, count) in outcome.counted.by_frequency() {
+    for (kind, count) in outcome.all_failures.by_frequency() {
         writeln!(out, "  failed     {}", kind.counted(count))?;
     }
     if before > 0 {
         writeln!(out, "             {before} of these began before the measured time")?;
     }
     if let Some(why) = &outcome.protocol_error {
-        writeln!(out, "             the first that can't be read: {why}")?;
+        writeln!(out, "             the first answer that can't be read: {why}")?;
     }
     if outcome.failures_total > 1 {
         let median = latency(outcome.failed_latency_p50_us as f64);
-        let most = latency(outcome.failed_latency_max_us as f64);
-        writeln!(out, "             half of them within {median}, all within {most}")?;
+        let max = latency(outcome.failed_latency_max_us as f64);
+        writeln!(out, "             half of them failed within {median}, all within {max}")?;
     }
     for (status, count) in outcome.bad_statuses() {
         writeln!(out, "             {count} with status {status}")?;
@@ -131,11 +131,15 @@ fn write_failures(out: &mut String, outcome: &LoadOutcome) -> std::fmt::Result {
     Ok(())
 }
 
-/// Rare events, reported when they happen.
+/// Rare events, reported only if they have happened.
 fn write_oddities(out: &mut String, outcome: &LoadOutcome) -> std::fmt::Result {
     let rows = [
         (outcome.late, "late", "began more than 1 ms after they were due"),
-        (outcome.generator_late, "", "of these because this load was late: a client was free"),
+        (
+            outcome.generator_late,
+            "",
+            "of these because the load generator was late, although a client was free",
+        ),
         (outcome.unsent, "unsent", "were due and never began"),
         (outcome.unfinished, "open", "without an answer at the end"),
         (outcome.answered_early, "early", "answered before all of the request was sent"),
@@ -155,15 +159,15 @@ fn write_processors(out: &mut String, outcome: &LoadOutcome) -> std::fmt::Result
         spun => format!("; {spun:.2} more to poll the clock"),
     };
     let used = of_cores(used, outcome.threads);
-    writeln!(out, "  this load  {used}, {each:.1} µs a request{spun}")?;
+    writeln!(out, "  generator  {used}, {each:.1} µs a request{spun}")?;
     if outcome.mode == LoopMode::Open && outcome.generator_lateness_max_us > 0 {
         let of = [
             outcome.generator_lateness_p50_us,
             outcome.generator_lateness_p99_us,
             outcome.generator_lateness_max_us,
         ];
-        let [p50, p99, most] = of.map(|us| latency(us as f64));
-        writeln!(out, "             its own lateness: p50 {p50}, p99 {p99}, most {most}")?;
+        let [p50, p99, max] = of.map(|us| latency(us as f64));
+        writeln!(out, "             its own lateness: p50 {p50}, p99 {p99}, max {max}")?;
     }
     if let Some(server) = &outcome.seen.server {
         let each = outcome.server_cpu_us_per_request.unwrap_or_default();
@@ -176,8 +180,8 @@ fn write_processors(out: &mut String, outcome: &LoadOutcome) -> std::fmt::Result
 
 /// The processes of the server that used most processor time, with the cores that they used.
 fn processes(server: &ObservedServer) -> String {
-    const MOST: usize = 3;
-    let groups = server.processes.iter().take(MOST).map(|group| match group.processes {
+    const MAX: usize = 3;
+    let groups = server.processes.iter().take(MAX).map(|group| match group.processes {
         1 => format!("{} {:.2}", group.name, group.cores_used),
         count => format!("{count} × {} {:.2}", group.name, group.cores_used),
     });
@@ -199,19 +203,19 @@ fn size(bytes: f64) -> String {
     format!("{value:.digits$} {}", UNITS[unit])
 }
 
-/// A line, broken between words to fit. In an indented row, continuation lines stay right of the
-/// label.
+/// A line, broken between words to fit. Continuation lines of a row are indented by the width of
+/// the row's label.
 fn wrapped(line: &str, columns: usize) -> String {
-    const NAMES: usize = 13;
+    const LABEL_WIDTH: usize = 13;
     if line.chars().count() <= columns {
         return line.to_owned();
     }
     let is_row = line.starts_with("  ");
-    let indent = if is_row { " ".repeat(NAMES) } else { String::new() };
+    let indent = if is_row { " ".repeat(LABEL_WIDTH) } else { String::new() };
     let (name, rest) =
-        if is_row { line.split_at_checked(NAMES).unwrap_or(("", line)) } else { ("", line) };
+        if is_row { line.split_at_checked(LABEL_WIDTH).unwrap_or(("", line)) } else { ("", line) };
     let mut out = name.to_owned();
-    let mut at = if is_row { NAMES } else { 0 };
+    let mut at = if is_row { LABEL_WIDTH } else { 0 };
     let mut is_first = true;
     for word in rest.split(' ') {
         let len = word.chars().count();
@@ -248,8 +252,9 @@ mod tests {
             assert!(lines.lines().all(|line| line.chars().count() <= columns), "{lines}");
             assert_eq!(lines.split_whitespace().count(), 100);
         }
-        let row = "  clients    50 asked for, 50 connected at once";
-        let lines = "  clients    50 asked for, 50\n             connected at once";
+        let row = "  clients    50 asked for, 50 connected at the same time";
+        let lines =
+            "  clients    50 asked for, 50\n             connected at the\n             same time";
         assert_eq!(wrapped(row, 30), lines);
         assert_eq!(wrapped(row, 78), row);
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 /// The type of a form's body, for which `--post` is meant.
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// How long an address of a host has to accept a connection.
+/// The time within which an address of a host must accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A server, and the request for it.
@@ -29,7 +29,7 @@ pub struct LoadTarget {
 pub struct RequestOptions {
     /// The body of a POST. A request without a body is a GET.
     pub body: Option<Vec<u8>>,
-    /// Header fields, which replace ours of the same name or are added.
+    /// Header fields. Each replaces a default field of the same name, or is added.
     pub fields: Vec<(String, String)>,
     /// Whether the request asks for the connection to be closed.
     pub close: bool,
@@ -108,8 +108,10 @@ fn without_scheme(url: &str) -> Result<&str, &'static str> {
     match scheme.map(|(scheme, rest)| (scheme.to_ascii_lowercase(), rest.strip_prefix("//"))) {
         Some((scheme, Some(rest))) => match &*scheme {
             "http" => Ok(rest),
-            "https" => Err("the load does not speak TLS; name the server behind the proxy"),
-            _ => Err("it is not a URL of http://"),
+            "https" => {
+                Err("the load generator does not speak TLS; name the server behind the proxy")
+            }
+            _ => Err("it does not begin with http://"),
         },
         Some((scheme, None)) if scheme == "http" || scheme == "https" => {
             Err("// is missing after the scheme")
@@ -136,7 +138,7 @@ fn host_and_port(authority: &str) -> Result<(&str, u16), &'static str> {
         None => authority.split_once(':').unwrap_or((authority, "")),
     };
     if port.contains(':') {
-        return Err("an IPv6 address has to stand in brackets, as in http://[::1]:80/");
+        return Err("an IPv6 address has to be in brackets, as in http://[::1]:80/");
     }
     let is_of_host = |c: char| c.is_ascii_alphanumeric() || "-._:".contains(c);
     if host.is_empty() {
@@ -204,18 +206,20 @@ impl RequestOptions {
         for (name, value) in &self.fields {
             let wrong = |why: &str| Err(format!("--header {name}: {value}: {why}"));
             match &*name.to_ascii_lowercase() {
-                "content-length" => return wrong("the load sends the length of --post itself"),
+                "content-length" => {
+                    return wrong("the load generator sends the length of --post itself");
+                }
                 "transfer-encoding" => {
-                    return wrong("the load sends --post with its length, not in a coding");
+                    return wrong("--post is sent with its length, not in a transfer coding");
                 }
                 "connection" if self.close => {
-                    return wrong("with --no-keep-alive the load sends Connection: close itself");
+                    return wrong("with --no-keep-alive, Connection: close is sent anyway");
                 }
                 "connection" if has_item(value, "close") => {
-                    return wrong("use --no-keep-alive, so that the load knows");
+                    return wrong("use --no-keep-alive, so that the load generator knows it");
                 }
                 "connection" if has_item(value, "upgrade") => {
-                    return wrong("the load speaks no other protocol than HTTP/1.1");
+                    return wrong("the load generator speaks only HTTP/1.1");
                 }
                 "host" => hosts += 1,
                 _ => {}
@@ -314,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_post_has_its_length_and_fields_replace_ours() {
+    fn a_post_has_its_length_and_fields_replace_default_ones() {
         let fields = ["host: other", "X-A: 1", "X-A: 2", "CONTENT-TYPE: text/plain"];
         let fields = fields.iter().filter_map(|field| field.split_once(": "));
         let options = RequestOptions {

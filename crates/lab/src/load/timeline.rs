@@ -11,8 +11,8 @@ pub struct Timeline {
     pub opened_ns: u64,
     /// When the measured time began, if it did.
     pub start_ns: Option<u64>,
-    /// When the load was over.
-    pub over_ns: u64,
+    /// When the load ended.
+    pub ended_ns: u64,
     /// When a signal stopped it, if one did.
     pub stopped_ns: u64,
     /// Whether a signal stopped it early.
@@ -22,7 +22,7 @@ pub struct Timeline {
 impl Timeline {
     /// How long it took until all clients had a first answer.
     pub fn opening_s(&self) -> f64 {
-        (self.start_ns.unwrap_or(self.over_ns) - self.opened_ns) as f64 / 1e9
+        (self.start_ns.unwrap_or(self.ended_ns) - self.opened_ns) as f64 / 1e9
     }
 
     /// The length of the measured time.
@@ -30,9 +30,9 @@ impl Timeline {
         let Some(start_ns) = self.start_ns else { return Duration::ZERO };
         let since_start = |ns: u64| Duration::from_nanos(ns.saturating_sub(start_ns));
         match plan.length {
-            Length::Time(time) if !self.was_interrupted => time.min(since_start(self.over_ns)),
+            Length::Time(time) if !self.was_interrupted => time.min(since_start(self.ended_ns)),
             Length::Time(time) => time.min(since_start(self.stopped_ns)),
-            // A load that is stopped ends then, not with its last answer.
+            // A load that is stopped ends at that time, not with its last answer.
             Length::Requests(_) if self.was_interrupted => since_start(self.stopped_ns),
             Length::Requests(_) => since_start(last_end_ns),
         }
@@ -64,7 +64,7 @@ mod tests {
             timeout: Duration::from_secs(10),
         };
         let s = 1_000_000_000;
-        let mut times = Timeline { start_ns: Some(s), over_ns: 9 * s, ..Timeline::default() };
+        let mut times = Timeline { start_ns: Some(s), ended_ns: 9 * s, ..Timeline::default() };
         assert_eq!(times.elapsed(&plan, 3 * s), Duration::from_secs(2));
         (times.was_interrupted, times.stopped_ns) = (true, 8 * s);
         assert_eq!(times.elapsed(&plan, 3 * s), Duration::from_secs(7));

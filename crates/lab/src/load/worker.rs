@@ -1,4 +1,4 @@
-//! One thread of the load: a loop over its clients, with epoll(7).
+//! One thread of the load generator: a loop over its clients, with epoll(7).
 //!
 //! In each turn the loop reads the answers that have come. A client that has its answer sends its
 //! next request at once. A request allocates nothing: its bytes are prepared, all answers are read
@@ -39,7 +39,7 @@ pub(super) const SCRATCH: usize = 64 * 1024;
 /// The time between two updates of the progress that the main thread displays.
 const SHOW_INTERVAL_NS: u64 = 100_000_000;
 
-/// Clients begin in batches of this size, one every `BATCH_NS`: at most 32,000 connections a
+/// Clients start in batches of this size, one every `BATCH_NS`: at most 32,000 connections a
 /// second.
 const BATCH: u64 = 64;
 const BATCH_NS: u64 = 2_000_000;
@@ -50,7 +50,7 @@ const START_POLL_NS: u64 = 1_000_000;
 /// The token of the alarm; clients have smaller tokens.
 const ALARM: u64 = u64::MAX;
 
-/// A thread of the load.
+/// A thread of the load generator.
 pub struct LoadWorker<'a> {
     pub(super) plan: &'a LoadPlan,
     pub(super) share: ThreadShare,
@@ -91,7 +91,7 @@ pub struct LoadWorker<'a> {
 }
 
 impl<'a> LoadWorker<'a> {
-    /// A worker that has not begun.
+    /// A worker that has not started.
     ///
     /// # Errors
     ///
@@ -239,8 +239,8 @@ impl<'a> LoadWorker<'a> {
     /// Reports once this thread's clients have had their first answer. Begins the measured time
     /// when the main thread has set its start.
     fn await_start(&mut self) {
-        let is_in = self.share.requests.is_some() || self.ramp.is_over(self.now_ns);
-        if is_in && !std::mem::replace(&mut self.has_arrived, true) {
+        let is_ramp_over = self.share.requests.is_some() || self.ramp.is_over(self.now_ns);
+        if is_ramp_over && !std::mem::replace(&mut self.has_arrived, true) {
             self.barrier.arrive();
         }
         let Some(start_ns) = self.barrier.start_ns() else { return };
@@ -273,10 +273,10 @@ impl<'a> LoadWorker<'a> {
     fn expire_requests(&mut self) {
         while let Some(client) = self.deadlines.pop(self.now_ns) {
             let (now_ns, deadline_ns) = (self.now_ns, self.deadline_ns(client));
-            let this = self.client(client);
-            let awaits_answer = this.awaits_answer;
-            this.has_deadline = awaits_answer && now_ns < deadline_ns;
-            if this.has_deadline {
+            let state = self.client(client);
+            let awaits_answer = state.awaits_answer;
+            state.has_deadline = awaits_answer && now_ns < deadline_ns;
+            if state.has_deadline {
                 self.deadlines.push(deadline_ns, client);
             } else if awaits_answer {
                 self.fail(client, Failure::Timeout);

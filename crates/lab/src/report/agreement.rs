@@ -1,15 +1,15 @@
-//! An A/A bench: the same server under several names. It shows what the machine adds by itself.
+//! An A/A bench: the same server under several names. It shows how much the machine itself varies.
 
 use super::ranking::Row;
 use crate::results::Results;
 use crate::text::numbers::{counted, factor, percent};
 
-/// The machine is quiet enough if this many rounds tell [`USEFUL`] apart: so many take some ten
-/// minutes for seven servers under four loads.
+/// The machine is quiet enough if this many rounds detect [`USEFUL_RATIO`]. With seven servers
+/// under four loads they take some ten minutes.
 const ROUNDS: usize = 5;
 
-/// A ratio that can decide between two servers.
-const USEFUL: f64 = 1.1;
+/// A ratio that is large enough to decide between two servers.
+const USEFUL_RATIO: f64 = 1.1;
 
 /// How far the runs of one server agree.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,13 +19,13 @@ pub struct Agreement {
     /// The standard deviation of a run, as a share of its value.
     pub noise: f64,
     /// The greatest value of a name, as a multiple of the least.
-    pub band: f64,
-    /// How many pairs of names were called different, which all are wrong.
-    pub called: usize,
-    /// The ratio that [`ROUNDS`] rounds tell apart in four of five cases.
+    pub max_ratio: f64,
+    /// How many pairs of names were found to differ, all of them wrongly.
+    pub wrong_pairs: usize,
+    /// The ratio that [`ROUNDS`] rounds detect in four of five cases.
     pub least_ratio: f64,
-    /// How many rounds tell [`USEFUL`] apart.
-    pub rounds_wanted: Option<usize>,
+    /// How many rounds detect [`USEFUL_RATIO`]; none if too many.
+    pub rounds_needed: Option<usize>,
 }
 
 impl Agreement {
@@ -36,58 +36,61 @@ impl Agreement {
         }
         let row = Row::of(results, *results.loads().first()?);
         let values = || row.entries.iter().filter_map(|entry| Some(entry.value?.value));
-        let (least, most) = (values().reduce(f64::min)?, values().reduce(f64::max)?);
-        let widest = row.pairs().max_by(|one, other| one.least.total_cmp(&other.least))?;
+        let (min, max) = (values().reduce(f64::min)?, values().reduce(f64::max)?);
+        let widest = row
+            .pairs()
+            .max_by(|one, other| one.least_detectable.total_cmp(&other.least_detectable))?;
         Some(Agreement {
             names: row.entries.len(),
             noise: row.noise()?,
-            band: most / least,
-            called: row.pairs().filter(|ratio| ratio.is_called).count(),
-            least_ratio: widest.least_with(ROUNDS),
-            rounds_wanted: widest.rounds_for(USEFUL),
+            max_ratio: max / min,
+            wrong_pairs: row.pairs().filter(|ratio| ratio.is_different).count(),
+            least_ratio: widest.detectable_with(ROUNDS),
+            rounds_needed: widest.rounds_for(USEFUL_RATIO),
         })
     }
 
-    /// Whether a bench on this machine tells useful differences in a reasonable time.
+    /// Whether a bench on this machine detects useful differences in a reasonable time.
     pub fn is_quiet(&self) -> bool {
-        self.least_ratio <= USEFUL
+        self.least_ratio <= USEFUL_RATIO
     }
 
-    /// The findings in a few words: `a run varies by 2.1 %; 5 rounds tell 1.06 apart`.
+    /// The findings in a few words: `a run varies by 2.1 %; 5 rounds detect a factor of 1.06`.
     pub fn in_short(&self) -> String {
         let (noise, least) = (percent(self.noise), factor(self.least_ratio));
-        format!("a run varies by {noise}; {ROUNDS} rounds tell {least} apart")
+        format!("a run varies by {noise}; {ROUNDS} rounds detect a factor of {least}")
     }
 
     /// The findings in sentences.
     pub fn in_words(&self) -> String {
-        let called = match self.called {
-            0 => "no pair was called different".to_owned(),
-            called => format!("{} called different", counted(called as u64, "pair")),
+        let pairs = match self.wrong_pairs {
+            0 => "no pair was found to differ".to_owned(),
+            wrong => format!("{} wrongly found to differ", counted(wrong as u64, "pair")),
         };
         let found = format!(
-            "One server under {} names: a run varies by {} (standard deviation), the best name has \
-             {:.2} times what the worst has, and {called}; one such bench in twenty calls some \
-             pair, by chance.",
+            "One server under {} names: a run varies by {} (standard deviation), the best value is \
+             {:.2} times the worst, and {pairs}; in one such bench of twenty a pair is, by chance.",
             self.names,
             percent(self.noise),
-            self.band
+            self.max_ratio
         );
-        let least = factor(self.least_ratio);
-        let told = match (self.is_quiet(), self.rounds_wanted) {
+        let least = format!("a factor of {}", factor(self.least_ratio));
+        let conclusion = match (self.is_quiet(), self.rounds_needed) {
             (true, _) => {
-                format!("This machine is quiet enough now: {ROUNDS} rounds tell {least} apart.")
+                format!("This machine is quiet enough now: {ROUNDS} rounds detect {least}.")
             }
             (false, Some(rounds)) => format!(
-                "This machine is not quiet enough now: {ROUNDS} rounds tell only {least} apart; {} \
-                 would tell {USEFUL}.",
+                "This machine is not quiet enough now: {ROUNDS} rounds detect only {least}; {} \
+                 would detect a factor of {USEFUL_RATIO}.",
                 counted(rounds as u64, "round")
             ),
-            (false, None) => format!(
-                "This machine is not quiet enough now: {ROUNDS} rounds tell only {least} apart."
-            ),
+            (false, None) => {
+                format!(
+                    "This machine is not quiet enough now: {ROUNDS} rounds detect only {least}."
+                )
+            }
         };
-        format!("{found} {told}")
+        format!("{found} {conclusion}")
     }
 }
 
@@ -114,11 +117,11 @@ mod tests {
             [101.0, 100.0, 100.9],
             [100.2, 100.8, 100.1],
         ]);
-        assert!(quiet.is_quiet() && quiet.called == 0, "{quiet:?}");
-        let told = quiet.in_words();
+        assert!(quiet.is_quiet() && quiet.wrong_pairs == 0, "{quiet:?}");
+        let words = quiet.in_words();
         assert!(
-            told.contains("no pair was called different") && told.contains(" is quiet "),
-            "{told}"
+            words.contains("no pair was found to differ") && words.contains(" is quiet "),
+            "{words}"
         );
         let noisy = agreement([
             [100.0, 150.0, 80.0],
@@ -127,8 +130,8 @@ mod tests {
             [130.0, 80.0, 100.0],
         ]);
         assert!(!noisy.is_quiet(), "{noisy:?}");
-        let told = noisy.in_words();
-        assert!(told.contains("not quiet enough now: 5 rounds tell only "), "{told}");
-        assert!(told.contains(" rounds would tell 1.1."), "{told}");
+        let words = noisy.in_words();
+        assert!(words.contains("not quiet enough now: 5 rounds detect only "), "{words}");
+        assert!(words.contains(" rounds would detect a factor of 1.1."), "{words}");
     }
 }

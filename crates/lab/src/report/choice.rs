@@ -4,13 +4,13 @@
 use maud::{Markup, html};
 
 use super::measure::Measure;
-use super::ranking::{Rank, RankedCell, Row};
-use super::words::{among_best, lead_over_next, multiple, surety, what_would, widest};
+use super::ranking::{Rank, Row, RowEntry};
+use super::words::{among_best, certainty, detectable, lead_over_next, multiple, widest};
 use crate::results::{Load, Results};
 use crate::statistics::Ratio;
 use crate::text::numbers::{counted, rounded};
 
-/// What a server can be chosen by.
+/// The measures by which a server can be chosen.
 const MEASURES: [Measure; 4] = [Measure::Throughput, Measure::P99, Measure::Cpu, Measure::Memory];
 
 /// Neighbouring loads with the same answers: a row of the table.
@@ -42,7 +42,7 @@ pub fn table(results: &Results, all: &[Row<'_>]) -> Markup {
                     }
                 }
             }
-            ul.said { @for sentence in surety(results, all) { li { (sentence) } } }
+            ul.said { @for sentence in certainty(results, all) { li { (sentence) } } }
         }
     }
 }
@@ -54,12 +54,13 @@ fn heading(measure: Measure) -> String {
     }
 }
 
-/// The loads in the order of the table, joined where the answers name the same servers.
+/// The loads in the order of the table. Neighbours are joined if their answers name the same
+/// servers.
 fn choices(results: &Results) -> Vec<Choice<'_>> {
     let mut choices: Vec<Choice<'_>> = Vec::new();
     for load in results.loads() {
         let rows = MEASURES.map(|measure| Row::by(results, load, measure));
-        let joined = choices.last_mut().filter(|choice| choice.joins(&rows));
+        let joined = choices.last_mut().filter(|choice| choice.has_same_answers(&rows));
         match joined {
             Some(choice) => {
                 for (rows, row) in choice.by_measure.iter_mut().zip(rows) {
@@ -74,13 +75,13 @@ fn choices(results: &Results) -> Vec<Choice<'_>> {
 
 impl Choice<'_> {
     /// Whether a load has the same answers.
-    fn joins(&self, rows: &[Row<'_>]) -> bool {
-        self.by_measure.iter().zip(rows).all(|(ours, row)| {
-            let first = &ours[0];
-            let same_mode = first.load.rate_asked_per_second == row.load.rate_asked_per_second;
+    fn has_same_answers(&self, rows: &[Row<'_>]) -> bool {
+        self.by_measure.iter().zip(rows).all(|(own, row)| {
+            let first = &own[0];
+            let is_same_mode = first.load.rate_asked_per_second == row.load.rate_asked_per_second;
             let best = best(row);
-            let same_reason = !best.is_empty() || why_not(first) == why_not(row);
-            same_mode && best == self::best(first) && same_reason
+            let is_same_reason = !best.is_empty() || why_not(first) == why_not(row);
+            is_same_mode && best == self::best(first) && is_same_reason
         })
     }
 
@@ -100,8 +101,8 @@ impl Choice<'_> {
     }
 }
 
-/// The names of the servers that none is better than, in the order of the results, so that two
-/// rows with the same ones are alike.
+/// The names of the best servers, in the order of the results, so that two rows with the same best
+/// servers compare equal.
 fn best<'a>(row: &Row<'a>) -> Vec<&'a str> {
     let mut best = row.best();
     best.sort_unstable();
@@ -124,7 +125,7 @@ fn answer(rows: &[Row<'_>]) -> Markup {
         },
         several => html! {
             (among_best(row, several)) " can't be told apart: " (values(rows))
-            @if let Some(widest) = least_sure(rows) { small { (what_would(widest)) } }
+            @if let Some(widest) = least_sure(rows) { small { (detectable(widest)) } }
         },
     }
 }
@@ -139,16 +140,18 @@ fn lead(rows: &[Row<'_>]) -> Option<String> {
     }
     let next = if leads.iter().all(|lead| lead.0 == next) { next } else { "the next one" };
     let ratios = || leads.iter().map(|lead| lead.1.value);
-    let least = ratios().fold(f64::INFINITY, f64::min);
-    let most = ratios().fold(0.0, f64::max);
-    let (least, most) = (format!("{least:.2}"), format!("{most:.2}"));
-    let range = if least == most { least } else { format!("{least} to {most}") };
+    let min = ratios().fold(f64::INFINITY, f64::min);
+    let max = ratios().fold(0.0, f64::max);
+    let (min, max) = (format!("{min:.2}"), format!("{max:.2}"));
+    let range = if min == max { min } else { format!("{min} to {max}") };
     Some(format!("{range} times {next}'s"))
 }
 
-/// Of the servers that can't be told apart, under any of the loads, the pair that varies most.
+/// Of the best servers under each of the loads, the pair that varies most.
 fn least_sure(rows: &[Row<'_>]) -> Option<Ratio> {
-    rows.iter().filter_map(widest).max_by(|one, other| one.least.total_cmp(&other.least))
+    rows.iter()
+        .filter_map(widest)
+        .max_by(|one, other| one.least_detectable.total_cmp(&other.least_detectable))
 }
 
 /// The least and the greatest value of the best servers.
@@ -159,9 +162,9 @@ fn values(rows: &[Row<'_>]) -> String {
     };
     let values: Vec<_> = rows.iter().flat_map(of).collect();
     let write = |value| rows[0].measure.write(value);
-    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
-    let most = values.iter().copied().fold(0.0, f64::max);
-    if least == most { write(most) } else { format!("{}–{}", write(least), write(most)) }
+    let min = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let max = values.iter().copied().fold(0.0, f64::max);
+    if min == max { write(max) } else { format!("{}–{}", write(min), write(max)) }
 }
 
 /// Why no server of a row is ranked.
@@ -171,8 +174,10 @@ fn why_not(row: &Row<'_>) -> String {
         (Some(subject), _) => {
             format!("nothing is ranked: {subject} could do more, but was held back")
         }
-        (None, true) if !row.entries.iter().any(RankedCell::has_runs) => "not run".into(),
-        (None, true) => "nothing is ranked: no number is a server's own".into(),
+        (None, true) if !row.entries.iter().any(RowEntry::has_runs) => "not run".into(),
+        (None, true) => {
+            "nothing is ranked: something other than a server limited each number".into()
+        }
         (None, false) => "nothing is ranked: measured once, so the noise is not known".into(),
     }
 }

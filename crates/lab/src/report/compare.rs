@@ -7,32 +7,32 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::measure::Measure;
-use super::ranking::{CellValue, RankedCell, Row, failing};
+use super::ranking::{CellValue, Row, RowEntry, failing};
 use super::style::Style;
 use super::table::averaged;
 use crate::results::{Load, Results};
 use crate::statistics::{Change, compare_benches};
 use crate::text::wrap::wrapped;
 
-/// The remark on two numbers that may well be alike.
+/// The remark on two numbers whose difference does not exceed the noise.
 const UNDECIDED: &str = "can't be told apart";
 
 /// The remark on numbers of a single run.
 const UNKNOWN: &str = "one round: noise unknown";
 
-/// The settings that decide what a request asks for, and of whom. Where they differ, numbers are
-/// not of the same thing.
+/// The settings that decide what is requested, and of which server. If they differ, the numbers
+/// measure different things.
 const DECISIVE: [&str; 4] = ["path", "store", "keep_alive", "profile"];
 
-/// What is compared.
+/// The measures that are compared.
 const MEASURES: [Measure; 5] =
     [Measure::Throughput, Measure::P50, Measure::P99, Measure::Cpu, Measure::Memory];
 
-/// Compares two benches: the second in terms of the first.
+/// Compares two benches: shows the second as a multiple of the first.
 pub fn compare(first: &Results, second: &Results, style: Style) -> String {
     let mut out = String::new();
     for (name, results) in [("1", first), ("2", second)] {
-        out += &(wrapped(&format!("{name}:  {}", told(results)), style.width, 4) + "\n");
+        out += &(wrapped(&format!("{name}:  {}", description(results)), style.width, 4) + "\n");
     }
     for difference in differences(first, second) {
         out += &(wrapped(&format!("   but {difference}"), style.width, 7) + "\n");
@@ -65,8 +65,10 @@ pub fn compare(first: &Results, second: &Results, style: Style) -> String {
         let _ = writeln!(out, "\n{:<37}1          2    2/1", measure.name());
         out.extend(lines);
         compared += pairs.len();
-        undecided +=
-            pairs.iter().filter(|pair| pair.change.is_some_and(|change| !change.is_called)).count();
+        undecided += pairs
+            .iter()
+            .filter(|pair| pair.change.is_some_and(|change| !change.is_different))
+            .count();
     }
     if compared > 0 {
         let _ = writeln!(out, "\n{undecided} of {compared} {UNDECIDED}.");
@@ -85,8 +87,8 @@ fn pairs<'a>(ones: &'a [Row<'a>], others: &'a [Row<'a>]) -> Vec<CellPair<'a>> {
         let (mut of_one, mut of_other) = (Vec::new(), Vec::new());
         for (at, first) in row.entries.iter().enumerate() {
             let Some(same) = other.position(&first.cell.subject) else { continue };
-            of_one.push(row.logs(at));
-            of_other.push(other.logs(same));
+            of_one.push(row.log_values(at));
+            of_other.push(other.log_values(same));
             pairs.push(CellPair { row, first, second: &other.entries[same], change: None });
         }
         values.push((of_one, of_other));
@@ -98,7 +100,7 @@ fn pairs<'a>(ones: &'a [Row<'a>], others: &'a [Row<'a>]) -> Vec<CellPair<'a>> {
     pairs
 }
 
-fn told(results: &Results) -> String {
+fn description(results: &Results) -> String {
     let settings = &results.settings;
     let stopped = if results.was_interrupted { ", stopped before its time" } else { "" };
     format!(
@@ -116,7 +118,7 @@ fn told(results: &Results) -> String {
 /// All differences of the settings, the machine and the servers, so that none is overlooked.
 fn differences(first: &Results, second: &Results) -> Vec<String> {
     let mut found = Vec::new();
-    let mut lay_beside = |what: &str, one: Leaves, other: Leaves| {
+    let mut compare_leaves = |what: &str, one: Leaves, other: Leaves| {
         for name in one.keys().chain(other.keys().filter(|name| !one.contains_key(*name))) {
             let value = |leaves: &Leaves| leaves.get(name).cloned().unwrap_or("not set".into());
             let (one, other) = (value(&one), value(&other));
@@ -125,13 +127,13 @@ fn differences(first: &Results, second: &Results) -> Vec<String> {
             }
         }
     };
-    lay_beside("", leaves(&first.program, "program"), leaves(&second.program, "program"));
-    lay_beside("", leaves(&first.settings, ""), leaves(&second.settings, ""));
-    lay_beside("machine: ", leaves(&first.machine, ""), leaves(&second.machine, ""));
+    compare_leaves("", leaves(&first.program, "program"), leaves(&second.program, "program"));
+    compare_leaves("", leaves(&first.settings, ""), leaves(&second.settings, ""));
+    compare_leaves("machine: ", leaves(&first.machine, ""), leaves(&second.machine, ""));
     for subject in &first.subjects {
         let same = second.subjects.iter().find(|same| same.name == subject.name);
         if let Some(same) = same {
-            lay_beside(&format!("{}: ", subject.name), leaves(subject, ""), leaves(same, ""));
+            compare_leaves(&format!("{}: ", subject.name), leaves(subject, ""), leaves(same, ""));
         }
     }
     found
@@ -175,8 +177,8 @@ fn in_words(value: &Value) -> String {
 /// A cell that both benches have, by one measure.
 struct CellPair<'a> {
     row: &'a Row<'a>,
-    first: &'a RankedCell<'a>,
-    second: &'a RankedCell<'a>,
+    first: &'a RowEntry<'a>,
+    second: &'a RowEntry<'a>,
     change: Option<Change>,
 }
 
@@ -184,11 +186,15 @@ impl CellPair<'_> {
     fn line(&self, style: Style) -> Option<String> {
         let (first, second) = (self.first.value?.value, self.second.value?.value);
         let word = match (self.first.is_ranked() && self.second.is_ranked(), self.change) {
-            (false, _) => format!("not ranked: {} | {}", told_of(self.first), told_of(self.second)),
+            (false, _) => format!(
+                "not ranked: {} | {}",
+                limit_in_words(self.first),
+                limit_in_words(self.second)
+            ),
             (true, None) => UNKNOWN.into(),
             (true, Some(change)) => {
                 let interval = format!("({:.2}–{:.2})", change.low, change.high);
-                let word = match change.is_called {
+                let word = match change.is_different {
                     false => UNDECIDED,
                     true if change.value > 1.0 => "more",
                     true => "less",
@@ -202,8 +208,8 @@ impl CellPair<'_> {
         let text =
             format!("{what:<28}{:>10} {:>10}  {ratio:>5.2} {word}", write(first), write(second));
         let text = wrapped(&text, style.width, 4);
-        let is_called = self.change.is_some_and(|change| change.is_called);
-        Some(if style.in_colour && is_called {
+        let is_different = self.change.is_some_and(|change| change.is_different);
+        Some(if style.in_colour && is_different {
             format!("\x1b[1m{text}\x1b[0m\n")
         } else {
             text + "\n"
@@ -212,7 +218,7 @@ impl CellPair<'_> {
 }
 
 /// The cell's limit, or the share of its requests that failed.
-fn told_of(entry: &RankedCell<'_>) -> String {
+fn limit_in_words(entry: &RowEntry<'_>) -> String {
     match entry.shown() {
         CellValue::Failed(share) => format!("{} ({})", failing(share), entry.label()),
         _ => entry.label(),
@@ -226,7 +232,7 @@ mod tests {
     use crate::report::style::PLAIN;
 
     #[test]
-    fn ratios_stand_beside_whether_they_are_noise() {
+    fn ratios_are_shown_with_whether_they_exceed_the_noise() {
         let first = samples::row(&[("a", &[1000.0, 1010.0]), ("b", &[500.0, 505.0])]);
         let second = samples::row(&[("a", &[1005.0, 1008.0]), ("b", &[700.0, 707.0])]);
         let text = compare(&first, &second, PLAIN);
@@ -238,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn every_setting_that_is_not_alike_is_said_first() {
+    fn every_setting_that_differs_is_listed_first() {
         let first = samples::row(&[("a", &[1000.0, 1010.0])]);
         let mut second = samples::row(&[("z", &[1000.0, 1010.0])]);
         let text = compare(&first, &second, PLAIN);
@@ -267,15 +273,15 @@ mod tests {
             second.settings = serde_json::from_value(changed).unwrap();
             let text = compare(&first, &second, PLAIN);
             let name = name.replace('_', " ");
-            let is_told = text.lines().any(|line| {
+            let is_listed = text.lines().any(|line| {
                 line.starts_with(&format!("   but {name}")) && line.contains(" differs: ")
             });
-            assert!(is_told, "{name}: {text}");
+            assert!(is_listed, "{name}: {text}");
         }
     }
 
     #[test]
-    fn a_server_that_was_started_otherwise_is_said_to_be() {
+    fn a_server_that_was_started_with_other_options_is_listed() {
         let first = samples::row(&[("a", &[1000.0, 1010.0])]);
         let mut second = first.clone();
         second.subjects[0].keeps_alive = true;

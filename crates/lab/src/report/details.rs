@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::plot::curve;
-use super::ranking::{RankedCell, Row};
+use super::ranking::{Row, RowEntry};
 use super::words;
 use crate::knobs::KNOBS;
 use crate::results::{Results, Run};
@@ -74,7 +74,7 @@ fn against_others(row: &Row<'_>, server: usize) -> Markup {
                     thead {
                         tr {
                             th { (row.measure.name()) " as a multiple of" }
-                            th { "ratio" } th { "so it" }
+                            th { "ratio" } th { "conclusion" }
                         }
                     }
                     tbody {
@@ -88,7 +88,7 @@ fn against_others(row: &Row<'_>, server: usize) -> Markup {
     }
 }
 
-fn runs(entry: &RankedCell<'_>) -> Markup {
+fn runs(entry: &RowEntry<'_>) -> Markup {
     let runs = &entry.cell.runs;
     html! {
         div.wide tabindex="0" role="region" aria-label="Runs" {
@@ -132,43 +132,46 @@ fn cost(run: &Run) -> Markup {
         one if one == "1.00" => "1.00 core".to_owned(),
         more => format!("{more} cores"),
     };
-    let least = run.cost.as_ref().is_some_and(|cost| cost.switches_are_least);
+    let is_lower_bound = run.cost.as_ref().is_some_and(|cost| cost.switches_are_lower_bound);
     let of_cost = run.cost.as_ref().map(|cost| {
         let mut pairs = vec![
-            ("server, a request", Some(us(cost.server_cpu_us_per_request))),
-            ("server", Some(cores(cost.server_cores_used))),
-            ("its busiest thread", cost.server_busiest_thread.map(cores)),
+            ("server CPU time per request", Some(us(cost.server_cpu_us_per_request))),
+            ("cores used by the server", Some(cores(cost.server_cores_used))),
+            ("cores of its busiest thread", cost.server_busiest_thread.map(cores)),
             (
-                "threads that wait for a core",
+                "its threads waiting for a core",
                 cost.server_threads_waiting.map(|count| format!("{count:.2}")),
             ),
-            ("store, a request", cost.store_cpu_us_per_request.map(us)),
-            ("store", cost.store_cores_used.map(cores)),
-            ("load, a request", Some(us(cost.load_cpu_us_per_request))),
-            ("others on the server's cores", cost.others_on_server_cores.map(cores)),
-            ("others on this machine", cost.others_cores_used.map(cores)),
-            ("page faults a request", Some(format!("{:.2}", cost.page_faults_per_request))),
+            ("store CPU time per request", cost.store_cpu_us_per_request.map(us)),
+            ("cores used by the store", cost.store_cores_used.map(cores)),
+            ("generator CPU time per request", Some(us(cost.load_cpu_us_per_request))),
+            ("server cores used by others", cost.others_on_server_cores.map(cores)),
+            ("machine cores used by others", cost.others_cores_used.map(cores)),
+            ("page faults per request", Some(format!("{:.2}", cost.page_faults_per_request))),
         ];
         let switches = cost.switches_per_request.map(|count| format!("{count:.2}"));
-        let name = "switches to the server, a request";
-        pairs.push((name, switches.map(|count| if least { format!("≥ {count}") } else { count })));
+        let name = "context switches per request";
+        pairs.push((
+            name,
+            switches.map(|count| if is_lower_bound { format!("≥ {count}") } else { count }),
+        ));
         pairs
     });
     let mut pairs = of_cost.unwrap_or_default();
     pairs.extend([
-        ("load", Some(format!("{:.0} % busy", run.load_busy_share * 100.0))),
+        ("load generator", Some(format!("{:.0} % busy", run.load_busy_share * 100.0))),
         (
             "memory at its peak",
             run.memory_peak_kib.map(|kib| format!("{} MiB", thousands(kib as f64 / 1024.0))),
         ),
         ("processes, threads", Some(format!("{}, {}", run.processes_peak, run.threads_peak))),
-        ("waiting to be accepted", run.accept_queue_mean.map(|mean| format!("{mean:.1} clients"))),
+        ("clients waiting to be accepted", run.accept_queue_mean.map(|mean| format!("{mean:.1}"))),
         (
-            "queue overflows, drops",
+            "accept queue overflows, drops",
             run.listen_overflows
                 .map(|overflows| format!("{overflows}, {}", run.listen_drops.unwrap_or(0))),
         ),
-        ("an answer", Some(format!("{} bytes", thousands(run.bytes_per_answer)))),
+        ("size of an answer", Some(format!("{} bytes", thousands(run.bytes_per_answer)))),
         ("clients answered", Some(run.clients_answered.to_string())),
     ]);
     html! {
@@ -190,46 +193,48 @@ pub fn method(results: &Results) -> Markup {
                 li {
                     "The architectures are one program: they parse, answer and ask the store with \
                     the same code, so they serve the same bytes. What differs is how connections \
-                    meet processes, threads and waiting. Peers are what they are; the size of \
-                    their answers stands below."
+                    meet processes, threads and waiting. Peers can serve other bytes; the size of \
+                    their answers is given below."
                 }
-                li { "Cores: " (settings.who_ran_where()) "." }
+                li { "Cores: " (settings.cores_in_words()) "." }
                 li {
                     "Each server was measured in " (results.rounds_in_words()) ", for "
                     (settings.seconds) " s each. A round holds every server under every load once: \
                     the rows in random order, and within a row the servers in random order, one \
                     after another (seed " (settings.seed) "). "
-                    (words::going_on(settings).unwrap_or_default())
-                    " Each time the server was started afresh and warmed up for "
-                    (settings.warm_up_s) " s by as many clients; then the clients were let in, and \
-                    when all had had an answer, time began to count. A run that other processes \
-                    disturbed was measured again at once, at most twice, as long as there were few \
-                    such runs. Every run is kept."
+                    (words::extra_rounds(settings).unwrap_or_default())
+                    " For each run the server was started afresh and warmed up for "
+                    (settings.warm_up_s) " s by the same number of clients; then the clients of \
+                    the measurement connected, and when each had had an answer, the measured time \
+                    began. A run that other processes disturbed was measured again at once, at \
+                    most twice, while there were few such runs. Every run is kept."
                 }
                 li {
-                    "Closed loop: a client asks again as soon as it has its answer, so a server \
-                    that stalls is asked less, and what would have waited is not counted."
+                    "Closed loop: a client sends its next request as soon as it has its answer, so \
+                    a server that stalls gets fewer requests, and the delay of those that were not \
+                    sent is not counted."
                     @if !settings.rates_per_second.is_empty() {
                         " Open loop: requests are due at fixed times, and latency counts from \
-                        there. The rate is the same for all, so the p99 latency is what is ranked, \
-                        of those that kept the rate up with good answers."
+                        these. The rate is the same for all servers, so those that kept it up with \
+                        good answers are ranked by their p99 latency."
                     }
                 }
                 li {
-                    "What is compared are the logarithms of the runs' values within rounds, so a \
-                    change of the machine between rounds cancels out. All pairs of a row are \
-                    compared by the studentized range (Tukey; for calls its stepwise form by Ryan, \
-                    Einot, Gabriel and Welsch). The variance is that of the row's runs, as long as \
-                    rounds are few, without a server that plainly varies more. If all servers of a \
-                    row are alike, one row in twenty calls some pair different. A difference of \
-                    less than 2 % is never called one."
+                    "The logarithms of the runs' values are compared within rounds, so a change of \
+                    the machine between rounds cancels out. All pairs of a row are compared by the \
+                    studentized range (Tukey; whether two servers differ is decided by its \
+                    stepwise form by Ryan, Einot, Gabriel and Welsch). While rounds are few, the \
+                    variance is estimated from all runs of the row, except those of a server that \
+                    plainly varies more. If all servers of a row are alike, some pair of them is \
+                    still said to differ in one row of twenty. A difference of less than 2 % is \
+                    never reported as a difference."
                 }
                 li {
-                    "What limited a cell is judged from what threads ran and waited for cores, \
-                    from how those cores were used, from the queue of connections, descriptors, \
-                    ports and failures, as observed. Processor time is that of all \
-                    processes of a server, those that have ended included, and of the store apart. \
-                    Memory is the proportional share (PSS), looked at while the server warms up."
+                    "What limited a cell is judged from observations: how long threads ran and \
+                    waited for cores, how those cores were used, the accept queue, descriptors, \
+                    ports and failures. Processor time is that of all processes of a server, \
+                    including those that have ended; that of the store is given separately. Memory \
+                    is the proportional share (PSS), sampled while the server warms up."
                 }
             }
         }
@@ -250,7 +255,7 @@ pub fn servers(results: &Results) -> Markup {
             h2 { "The servers" }
             div.wide tabindex="0" role="region" aria-label="Servers" {
                 table.left {
-                    thead { tr { th { "name" } th { "command" } th { "bytes an answer" } } }
+                    thead { tr { th { "name" } th { "command" } th { "bytes per answer" } } }
                     tbody {
                         @for subject in &results.subjects {
                             tr {
@@ -275,7 +280,7 @@ fn knobs(results: &Results) -> Markup {
         div.wide tabindex="0" role="region" aria-label="Knobs" {
             table.left {
                 thead {
-                    tr { th { "knob" } th { "what it is" } th { "values" } }
+                    tr { th { "knob" } th { "meaning" } th { "values" } }
                 }
                 tbody {
                     @for knob in KNOBS {
@@ -312,8 +317,8 @@ pub fn machine(results: &Results) -> Markup {
     let ports = machine.client_ports.map(|(first, last)| format!("{first} to {last}"));
     let pairs = [
         ("program", results.program.clone()),
-        ("began", results.started.clone()),
-        ("took", format!("{:.0} s", results.took_s)),
+        ("started", results.started.clone()),
+        ("duration", format!("{:.0} s", results.took_s)),
         ("processor", machine.cpu_model.clone()),
         ("cores", machine.cores.to_string()),
         ("kernel", machine.kernel.clone()),
@@ -333,12 +338,12 @@ pub fn machine(results: &Results) -> Markup {
                 limit(machine.descriptor_limit_hard)
             ),
         ),
-        ("asked for", settings.path.clone()),
+        ("path", settings.path.clone()),
         ("store", settings.store.clone()),
-        ("remarks written into it first", settings.remarks.to_string()),
+        ("remarks written before the first run", settings.remarks.to_string()),
         ("profile", settings.profile.clone()),
         ("clients", clients.join(", ")),
-        ("threads of the load", settings.load_threads.to_string()),
+        ("threads of the load generator", settings.load_threads.to_string()),
         ("rounds", results.rounds_in_words()),
         ("seconds", format!("{}, after {} to warm up", settings.seconds, settings.warm_up_s)),
         ("seed", settings.seed.to_string()),

@@ -1,4 +1,4 @@
-//! What servers are compared by.
+//! The measures by which servers are compared.
 
 use crate::finding::limit::Limit;
 use crate::results::{Load, Run};
@@ -14,7 +14,7 @@ pub enum Measure {
     P50,
     /// The 99th percentile of the latency, in microseconds.
     P99,
-    /// Processor time of the server for a request, in microseconds.
+    /// Processor time of the server per request, in microseconds.
     Cpu,
     /// Memory of the server at its peak, in MiB.
     Memory,
@@ -32,7 +32,7 @@ impl Measure {
         }
     }
 
-    /// The number of a run; none where it was not measured.
+    /// The number of a run; none if it was not measured.
     pub fn of(self, run: &Run) -> Option<f64> {
         let value = match self {
             Measure::Throughput => run.requests_per_second,
@@ -45,8 +45,8 @@ impl Measure {
         (value > 0.0).then_some(value)
     }
 
-    /// Whether the run takes part in comparisons: not if too many of its requests failed.
-    pub fn takes_part(self, run: &Run) -> bool {
+    /// Whether the run counts in comparisons: not if too many of its requests failed.
+    pub fn accepts(self, run: &Run) -> bool {
         let limit = run.verdict.first().map(|finding| finding.kind);
         let is_failing = matches!(limit, Some(Limit::NothingMeasured | Limit::Errors));
         !is_failing && run.failed_share() <= FAILED
@@ -57,8 +57,8 @@ impl Measure {
         !self.depends_on_time() || limit.is_of_the_server() || limit == Limit::Neighbours
     }
 
-    /// Whether the number depends on the speed of the load and of the machine. What a request
-    /// costs does not.
+    /// Whether the number depends on the speed of the load generator and of the machine. What a
+    /// request costs does not.
     pub fn depends_on_time(self) -> bool {
         matches!(self, Measure::Throughput | Measure::P50 | Measure::P99)
     }
@@ -74,7 +74,7 @@ impl Measure {
             Measure::Throughput => "requests a second",
             Measure::P50 => "median latency",
             Measure::P99 => "p99 latency",
-            Measure::Cpu => "CPU time a request",
+            Measure::Cpu => "CPU time per request",
             Measure::Memory => "memory",
             Measure::Threads => "threads",
         }

@@ -6,18 +6,18 @@ use super::choice;
 use super::details;
 use super::measure::Measure;
 use super::plot::{Plot, Point, Series};
-use super::ranking::{CellValue, Rank, RankedCell, Row, failing};
+use super::ranking::{CellValue, Rank, Row, RowEntry, failing};
 use super::table::averaged;
 use super::table::failures;
+use super::table::half_width;
 use super::table::shown_limits;
-use super::table::within;
 use super::words;
 use crate::finding::limit::DISTURBED;
 use crate::results::Results;
 use crate::text::numbers::counted;
 
 /// The style sheet.
-const LOOKS: &str = include_str!("page.css");
+const STYLE_SHEET: &str = include_str!("page.css");
 
 /// The page.
 pub fn page(results: &Results) -> Markup {
@@ -32,7 +32,7 @@ pub fn page(results: &Results) -> Markup {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { "ZeroHTTPd bench, " (results.started) }
-                style { (PreEscaped(LOOKS)) }
+                style { (PreEscaped(STYLE_SHEET)) }
             }
             body {
                 header {
@@ -50,7 +50,7 @@ pub fn page(results: &Results) -> Markup {
                 main {
                     (choice::table(results, &rows))
                     (table(results, &rows))
-                    (said(&words::remarks(&rows)))
+                    (sentences(&words::remarks(&rows)))
                     section.plots { @for plot in plots(results) { (plot.draw()) } }
                     (details::method(results))
                     (details::servers(results))
@@ -62,7 +62,7 @@ pub fn page(results: &Results) -> Markup {
     }
 }
 
-fn said(sentences: &[String]) -> Markup {
+fn sentences(sentences: &[String]) -> Markup {
     html! {
         section { ul.said { @for sentence in sentences { li { (sentence) } } } }
     }
@@ -75,10 +75,10 @@ fn table(results: &Results, rows: &[Row<'_>]) -> Markup {
             p.note {
                 "Requests a second, and for an open loop the p99 latency: "
                 (averaged(results)) ", with its comparison interval: two servers of a row whose \
-                intervals do not overlap differ. Beneath each, what was the limit. "
-                b { "Bold on green" } ": leads its row. “=”: no server of its row is better, as \
-                far as can be told. Grey italics: not ranked. Red: requests failed. Each \
-                cell opens."
+                intervals do not overlap differ. Beneath each number, its limit. "
+                b { "Bold on green" } ": leads its row. “=”: no server of its row is measurably \
+                better. Grey italics: not ranked. Red: requests failed. A click on a cell opens \
+                its details."
             }
             div.wide tabindex="0" role="region" aria-label="Results" {
                 table.results {
@@ -116,7 +116,7 @@ fn table(results: &Results, rows: &[Row<'_>]) -> Markup {
     }
 }
 
-fn cell(entry: &RankedCell<'_>, id: &str) -> Markup {
+fn cell(entry: &RowEntry<'_>, id: &str) -> Markup {
     let shown = entry.shown();
     let class = match (shown, entry.rank) {
         (CellValue::NotRun, _) => None,
@@ -130,7 +130,7 @@ fn cell(entry: &RankedCell<'_>, id: &str) -> Markup {
             @match shown {
                 CellValue::Number(measure, number) => {
                     (mark) (measure.write(number.value))
-                    @if number.high > number.low { small { (within(number)) } }
+                    @if number.high > number.low { small { (half_width(number)) } }
                 },
                 CellValue::NotRun => "not run",
                 CellValue::Failed(_) if entry.cell.runs.is_empty() => "failed",
@@ -157,7 +157,7 @@ fn legend(rows: &[Row<'_>]) -> Markup {
 fn plots(results: &Results) -> Vec<Plot> {
     let mut drawn = vec![
         plot(results, None, Measure::Throughput, "Throughput", "requests a second; more is better"),
-        plot(results, None, Measure::Cpu, "Processor time", "of the server for a request"),
+        plot(results, None, Measure::Cpu, "Processor time", "of the server per request"),
     ];
     for mode in
         [None].into_iter().chain(results.settings.rates_per_second.iter().copied().map(Some))
@@ -208,8 +208,8 @@ fn series(results: &Results, mode: OpenRate, measure: Measure) -> Vec<Series> {
     all
 }
 
-/// None for a cell that fails, since its number can't be compared with others.
-fn point(entry: &RankedCell<'_>) -> Option<Point> {
+/// None for a cell that fails, because its number can't be compared with others.
+fn point(entry: &RowEntry<'_>) -> Option<Point> {
     let CellValue::Number(_, number) = entry.shown() else { return None };
     Some(Point {
         x: entry.cell.load.clients as f64,
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_stands_first() {
+    fn the_answer_comes_first() {
         let rates: [(&str, &[f64]); 3] = [
             ("one", &[5000.0, 5010.0, 5005.0]),
             ("two", &[9000.0, 9010.0, 9020.0]),
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_have_named_is_text() {
+    fn names_from_outside_are_text() {
         let evil = "</td><script>alert(1)</script>";
         let other = format!("{evil} #2");
         let mut results = samples::row(&[(evil, &[1.0, 1.01, 1.02]), (&other, &[2.0, 2.01, 2.02])]);

@@ -4,11 +4,11 @@
 use maud::{Markup, html};
 
 use super::measure::Measure;
-use super::scale::{Scale, apart, spread};
+use super::scale::{Scale, spread, without_overlap};
 use crate::text::numbers::counted;
 use crate::text::wrap::shortened;
 
-/// A plot of something by the number of clients.
+/// A plot of a measure by the number of clients.
 pub struct Plot {
     /// The title.
     pub title: String,
@@ -43,30 +43,30 @@ pub struct Point {
     pub low: f64,
     /// The upper end.
     pub high: f64,
-    /// Whether it is not ranked, because the number is not the server's.
+    /// Whether it is drawn faint and not ranked: something other than the server limited it.
     pub is_faint: bool,
 }
 
 const WIDTH: f64 = 520.0;
 const LEFT: f64 = 58.0;
 const TOP: f64 = 12.0;
-/// The coordinate of the horizontal axis. The axis is lower if the names need more room.
+/// The coordinate of the horizontal axis, which is lower if the names need more height.
 const BOTTOM: f64 = 292.0;
 
-/// The room below that axis, for its numbers and its title.
-const BENEATH: f64 = 38.0;
+/// The height below that axis, for its numbers and its title.
+const AXIS_HEIGHT: f64 = 38.0;
 
 /// The height of a label.
-const LINE: f64 = 15.0;
+const LABEL_HEIGHT: f64 = 15.0;
 
 /// The approximate width of a letter, in the size of the labels.
-const LETTER: f64 = 7.0;
+const LETTER_WIDTH: f64 = 7.0;
 
 /// The most characters of a name; a tooltip has all of it.
 const LONGEST_NAME: usize = 24;
 
 /// Formats a coordinate. A tenth of a pixel is enough.
-pub fn at(value: f64) -> String {
+pub fn px(value: f64) -> String {
     format!("{value:.1}")
 }
 
@@ -97,8 +97,8 @@ impl Plot {
 
     fn lines(&self, clients: &[f64]) -> Markup {
         let right = WIDTH - self.widest_name() - 16.0;
-        let bottom = BOTTOM.max(TOP + LINE * self.series.len() as f64);
-        let height = bottom + BENEATH;
+        let bottom = BOTTOM.max(TOP + LABEL_HEIGHT * self.series.len() as f64);
+        let height = bottom + AXIS_HEIGHT;
         let (first, last) = (clients[0], clients[clients.len() - 1]);
         let x = Scale::log_between(first, last, LEFT + 10.0, right - 8.0);
         let values: Vec<_> = self.points().map(|point| point.high).collect();
@@ -120,26 +120,27 @@ impl Plot {
     /// The width of the longest name as it is shown.
     fn widest_name(&self) -> f64 {
         let names = self.series.iter().map(|series| series.name.chars().count());
-        names.max().unwrap_or(0).min(LONGEST_NAME) as f64 * LETTER
+        names.max().unwrap_or(0).min(LONGEST_NAME) as f64 * LETTER_WIDTH
     }
 
     fn grid(&self, clients: &[f64], (x, y): (&Scale, &Scale), right: f64, bottom: f64) -> Markup {
-        let width = |clients: &f64| clients.to_string().len() as f64 * LETTER + 6.0;
+        let width = |clients: &f64| clients.to_string().len() as f64 * LETTER_WIDTH + 6.0;
         let numbers: Vec<_> = clients.iter().map(|at| (x.at(*at), width(at))).collect();
-        let shown: Vec<_> = apart(&numbers).into_iter().map(|index| clients[index]).collect();
+        let shown: Vec<_> =
+            without_overlap(&numbers).into_iter().map(|index| clients[index]).collect();
         html! {
             @for tick in y.ticks() {
-                line.grid x1=(at(LEFT)) x2=(at(right)) y1=(at(y.at(tick))) y2=(at(y.at(tick))) {}
-                text.tick x=(at(LEFT - 6.0)) y=(at(y.at(tick) + 4.0)) text-anchor="end" {
+                line.grid x1=(px(LEFT)) x2=(px(right)) y1=(px(y.at(tick))) y2=(px(y.at(tick))) {}
+                text.tick x=(px(LEFT - 6.0)) y=(px(y.at(tick) + 4.0)) text-anchor="end" {
                     (short(self.measure.write(tick)))
                 }
             }
             @for clients in shown {
-                text.tick x=(at(x.at(clients))) y=(at(bottom + 17.0)) text-anchor="middle" {
+                text.tick x=(px(x.at(clients))) y=(px(bottom + 17.0)) text-anchor="middle" {
                     (clients)
                 }
             }
-            text.tick x=(at((LEFT + right) / 2.0)) y=(at(bottom + BENEATH - 5.0))
+            text.tick x=(px((LEFT + right) / 2.0)) y=(px(bottom + AXIS_HEIGHT - 5.0))
                 text-anchor="middle" {
                 "clients at once"
             }
@@ -150,16 +151,16 @@ impl Plot {
         let corners: Vec<_> = series
             .points
             .iter()
-            .map(|point| format!("{},{}", at(x.at(point.x)), at(y.at(point.y))))
+            .map(|point| format!("{},{}", px(x.at(point.x)), px(y.at(point.y))))
             .collect();
         html! {
             g class=(colour(series.index)) {
                 polyline.line points=(corners.join(" ")) {}
                 @for point in &series.points {
                     g class=[point.is_faint.then_some("faint")] {
-                        title { (self.told(series, point)) }
-                        line.whisker x1=(at(x.at(point.x))) x2=(at(x.at(point.x)))
-                            y1=(at(y.at(point.low))) y2=(at(y.at(point.high))) {}
+                        title { (self.tooltip(series, point)) }
+                        line.whisker x1=(px(x.at(point.x))) x2=(px(x.at(point.x)))
+                            y1=(px(y.at(point.low))) y2=(px(y.at(point.high))) {}
                         (marker(series.index, x.at(point.x), y.at(point.y)))
                     }
                 }
@@ -167,7 +168,7 @@ impl Plot {
         }
     }
 
-    fn told(&self, series: &Series, point: &Point) -> String {
+    fn tooltip(&self, series: &Series, point: &Point) -> String {
         let write = |value| self.measure.write(value);
         let (value, low, high) = (write(point.y), write(point.low), write(point.high));
         let spread = if low == high { String::new() } else { format!(" ({low} to {high})") };
@@ -182,13 +183,13 @@ impl Plot {
             .filter_map(|series| series.points.last().map(|point| (series, point)))
             .collect();
         let wanted: Vec<_> = ends.iter().map(|(_, point)| y.at(point.y)).collect();
-        let placed = spread(&wanted, LINE, TOP, bottom);
+        let placed = spread(&wanted, LABEL_HEIGHT, TOP, bottom);
         html! {
             @for ((series, point), label) in ends.iter().zip(placed) {
                 g class=(colour(series.index)) {
-                    line.leader x1=(at(x.at(point.x) + 5.0)) y1=(at(y.at(point.y)))
-                        x2=(at(right + 8.0)) y2=(at(label)) {}
-                    text.label x=(at(right + 11.0)) y=(at(label + 4.0)) {
+                    line.leader x1=(px(x.at(point.x) + 5.0)) y1=(px(y.at(point.y)))
+                        x2=(px(right + 8.0)) y2=(px(label)) {}
+                    text.label x=(px(right + 11.0)) y=(px(label + 4.0)) {
                         (shortened(&series.name, LONGEST_NAME))
                     }
                 }
@@ -196,7 +197,7 @@ impl Plot {
         }
     }
 
-    /// A bar for each server, since a single number of clients makes no line.
+    /// A bar for each server: a single number of clients makes no line.
     fn bars(&self) -> Markup {
         let left = self.widest_name() + 12.0;
         let values: Vec<_> = self.points().map(|point| point.high).collect();
@@ -212,15 +213,15 @@ impl Plot {
                 @for (place, (series, point)) in points.enumerate() {
                     @let y = 8.0 + 26.0 * place as f64;
                     g class={ (colour(series.index)) @if point.is_faint { " faint" } } {
-                        title { (self.told(series, point)) }
-                        text.label x=(at(left - 8.0)) y=(at(y + 13.0)) text-anchor="end" {
+                        title { (self.tooltip(series, point)) }
+                        text.label x=(px(left - 8.0)) y=(px(y + 13.0)) text-anchor="end" {
                             (shortened(&series.name, LONGEST_NAME))
                         }
-                        rect.bar x=(at(left)) y=(at(y)) height="18"
-                            width=(at((x.at(point.y) - left).max(1.0))) {}
-                        line.whisker x1=(at(x.at(point.low))) x2=(at(x.at(point.high)))
-                            y1=(at(y + 9.0)) y2=(at(y + 9.0)) {}
-                        text.tick x=(at(x.at(point.high) + 6.0)) y=(at(y + 13.0)) {
+                        rect.bar x=(px(left)) y=(px(y)) height="18"
+                            width=(px((x.at(point.y) - left).max(1.0))) {}
+                        line.whisker x1=(px(x.at(point.low))) x2=(px(x.at(point.high)))
+                            y1=(px(y + 9.0)) y2=(px(y + 9.0)) {}
+                        text.tick x=(px(x.at(point.high) + 6.0)) y=(px(y + 13.0)) {
                             (self.measure.write(point.y))
                         }
                     }
@@ -252,7 +253,7 @@ fn short(written: String) -> String {
 fn marker(index: usize, x: f64, y: f64) -> Markup {
     const SIZE: f64 = 4.0;
     let corners = |corners: &[(f64, f64)]| {
-        let of = |(dx, dy): &(f64, f64)| format!("{},{}", at(x + dx * SIZE), at(y + dy * SIZE));
+        let of = |(dx, dy): &(f64, f64)| format!("{},{}", px(x + dx * SIZE), px(y + dy * SIZE));
         corners.iter().map(of).collect::<Vec<_>>().join(" ")
     };
     let square = [(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)];
@@ -260,7 +261,7 @@ fn marker(index: usize, x: f64, y: f64) -> Markup {
     let down = [(0.0, 1.2), (1.1, -0.9), (-1.1, -0.9)];
     let diamond = [(0.0, -1.3), (1.3, 0.0), (0.0, 1.3), (-1.3, 0.0)];
     let shape: &[(f64, f64)] = match index % 5 {
-        0 => return html! { circle.point cx=(at(x)) cy=(at(y)) r=(at(SIZE)) {} },
+        0 => return html! { circle.point cx=(px(x)) cy=(px(y)) r=(px(SIZE)) {} },
         1 => &square,
         2 => &up,
         3 => &diamond,
@@ -269,34 +270,34 @@ fn marker(index: usize, x: f64, y: f64) -> Markup {
     html! { polygon.point points=(corners(shape)) {} }
 }
 
-/// The latencies of a run: how long each share of its requests took at most. Each equal step along
-/// the horizontal axis divides the share of requests that took longer by the same number.
+/// The latencies of a run by percentile. The horizontal axis is logarithmic in the share of slower
+/// requests: 0 %, 90 %, 99 % and 99.9 % are equal steps apart.
 pub fn curve(points: &[(f64, u64)], write: fn(f64) -> String) -> Markup {
     const BOTTOM: f64 = 150.0;
     const RIGHT: f64 = 500.0;
     /// The percentiles that are labelled, and the last one that is drawn.
     const TICKS: [f64; 5] = [0.0, 90.0, 99.0, 99.9, 99.99];
-    const MOST: f64 = 99.995;
+    const MAX: f64 = 99.995;
     let values: Vec<_> = points.iter().map(|(_, us)| (*us).max(1) as f64).collect();
     let y = Scale::log(&values, BOTTOM, 10.0);
-    let beyond = |percentile: f64| 100.0 / (100.0 - percentile.min(MOST));
-    let x = Scale::log_between(1.0, beyond(MOST), 60.0, RIGHT);
+    let beyond = |percentile: f64| 100.0 / (100.0 - percentile.min(MAX));
+    let x = Scale::log_between(1.0, beyond(MAX), 60.0, RIGHT);
     let corners: Vec<_> = points
         .iter()
         .map(|(percentile, us)| {
-            format!("{},{}", at(x.at(beyond(*percentile))), at(y.at((*us).max(1) as f64)))
+            format!("{},{}", px(x.at(beyond(*percentile))), px(y.at((*us).max(1) as f64)))
         })
         .collect();
     html! {
         svg.curve viewBox="0 0 520 175" role="img" aria-label="latencies by percentile" {
             @for tick in y.ticks() {
-                line.grid x1="60" x2=(at(RIGHT)) y1=(at(y.at(tick))) y2=(at(y.at(tick))) {}
-                text.tick x="54" y=(at(y.at(tick) + 4.0)) text-anchor="end" {
+                line.grid x1="60" x2=(px(RIGHT)) y1=(px(y.at(tick))) y2=(px(y.at(tick))) {}
+                text.tick x="54" y=(px(y.at(tick) + 4.0)) text-anchor="end" {
                     (short(write(tick)))
                 }
             }
             @for tick in TICKS {
-                text.tick x=(at(x.at(beyond(tick)))) y=(at(BOTTOM + 17.0)) text-anchor="middle" {
+                text.tick x=(px(x.at(beyond(tick)))) y=(px(BOTTOM + 17.0)) text-anchor="middle" {
                     (tick) " %"
                 }
             }
@@ -344,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn a_curve_takes_whatever_was_measured() {
+    fn a_curve_can_be_drawn_of_any_measurement() {
         for points in [&[][..], &[(100.0, 0)], &[(0.0, 10), (50.0, 20), (100.0, 90)]] {
             let drawn = curve(points, thousands).into_string();
             assert!(!drawn.contains("NaN") && !drawn.contains("inf"), "{drawn}");

@@ -1,8 +1,8 @@
-//! Ranks the servers under one load: which one leads, which ones no other is better than as far as
-//! can be told, and which have no number of their own.
+//! Ranks the servers under one load: which one leads, which ones are not measurably worse than any
+//! other, and which can't be ranked.
 //!
-//! A server is behind if any other is better, not only the one with the best number: that one can
-//! vary so much that it can't be told apart from any.
+//! A server is behind if any other server is better, not only if the one with the best number is:
+//! that server can vary so much that it differs measurably from none.
 
 use std::collections::BTreeMap;
 
@@ -14,26 +14,26 @@ use crate::text::numbers::counted;
 use crate::verdict::processors::taken;
 use crate::verdict::thresholds::{FAILED, SHARED};
 
-/// A gap between two servers dwarfs a disturbance if it is this many times what the disturbance
-/// can have caused.
-const DWARFS: f64 = 3.0;
+/// A difference between two servers counts in spite of a disturbance if it is this many times what
+/// the disturbance can have caused.
+const DISTURBANCE_FACTOR: f64 = 3.0;
 
 /// All servers under one load, compared by one measure.
 pub struct Row<'a> {
     /// The load.
     pub load: Load,
-    /// What they are compared by.
+    /// The measure by which they are compared.
     pub measure: Measure,
     /// The servers, in the order of the results.
-    pub entries: Vec<RankedCell<'a>>,
+    pub entries: Vec<RowEntry<'a>>,
     comparison: Comparison,
 }
 
 /// A server in a row.
-pub struct RankedCell<'a> {
+pub struct RowEntry<'a> {
     /// The cell with its runs.
     pub cell: &'a Cell,
-    /// The number that it is ranked by.
+    /// The number by which it is ranked.
     pub value: Option<Estimate>,
     /// The limit in most of its runs.
     pub limit: Option<Limit>,
@@ -50,12 +50,12 @@ pub struct RankedCell<'a> {
 pub enum Rank {
     /// It is better than all others.
     Leads,
-    /// No server is better, as far as can be told, and it is not better than all others.
+    /// No server is measurably better, and it is not better than all others.
     AmongBest,
     /// Another server is better.
     Behind,
-    /// It is not ranked: the number is not the server's, the noise is not known, or a server with a
-    /// better number is not ranked.
+    /// It is not ranked: something other than the server limited the number, the noise is not
+    /// known, or a server with a better number is not ranked.
     Unranked,
 }
 
@@ -90,10 +90,10 @@ impl Row<'_> {
     /// Ranks the servers under a load by a measure.
     pub fn by(results: &Results, load: Load, measure: Measure) -> Row<'_> {
         let cells = results.subjects.iter().filter_map(|subject| results.cell(&subject.name, load));
-        let mut entries: Vec<_> = cells.map(|cell| RankedCell::new(cell, measure)).collect();
+        let mut entries: Vec<_> = cells.map(|cell| RowEntry::new(cell, measure)).collect();
         let of = |run: Option<&Run>| run.and_then(|run| measure.of(run));
         let values =
-            |entry: &RankedCell<'_>| parts(entry.cell, measure).into_iter().map(of).collect();
+            |entry: &RowEntry<'_>| counted_runs(entry.cell, measure).into_iter().map(of).collect();
         let values: Vec<Vec<_>> = entries.iter().map(values).collect();
         // Servers that are not ranked have no influence on the comparison of the others.
         let ranked = entries.iter().zip(&values).map(|(entry, values)| match entry.is_ranked() {
@@ -139,12 +139,15 @@ impl Row<'_> {
         self.comparison.ratio(server, other)
     }
 
-    /// The logarithms of a server's values by round, if it is ranked: none where a run takes no
-    /// part.
-    pub fn logs(&self, server: usize) -> Vec<Option<f64>> {
+    /// The logarithms of a server's values by round; `None` for a round without a run that counts.
+    /// Empty if the server is not ranked.
+    pub fn log_values(&self, server: usize) -> Vec<Option<f64>> {
         let entry = &self.entries[server];
-        let parts = if entry.is_ranked() { parts(entry.cell, self.measure) } else { Vec::new() };
-        parts.into_iter().map(|run| run.and_then(|run| self.measure.of(run)).map(f64::ln)).collect()
+        if !entry.is_ranked() {
+            return Vec::new();
+        }
+        let runs = counted_runs(entry.cell, self.measure).into_iter();
+        runs.map(|run| run.and_then(|run| self.measure.of(run)).map(f64::ln)).collect()
     }
 
     /// The ratios of all pairs that are compared, each once.
@@ -155,7 +158,7 @@ impl Row<'_> {
     /// The indices of the ranked servers that have a value, the best first.
     pub fn order(&self) -> Vec<usize> {
         let value = |index: &usize| self.entries[*index].value.map_or(0.0, |value| value.value);
-        let is_compared = |entry: &RankedCell<'_>| entry.is_ranked() && entry.value.is_some();
+        let is_compared = |entry: &RowEntry<'_>| entry.is_ranked() && entry.value.is_some();
         let mut order: Vec<_> =
             (0..self.entries.len()).filter(|index| is_compared(&self.entries[*index])).collect();
         order.sort_by(|one, other| value(other).total_cmp(&value(one)));
@@ -181,7 +184,7 @@ impl Row<'_> {
         widths.map(|width| width - 1.0).reduce(f64::max)
     }
 
-    /// Whether an interval reaches further than this percentage. False where none is known, as
+    /// Whether an interval reaches further than this percentage. False if none is known, because
     /// fewer than two servers are ranked or nothing was run twice.
     pub fn is_wider_than(&self, percent: f64) -> bool {
         self.widest_interval().is_some_and(|width| width * 100.0 > percent)
@@ -200,13 +203,15 @@ impl Row<'_> {
             let others = || order.iter().copied().filter(|other| *other != index);
             let is_compared = |other: &usize| self.ratio(index, *other).is_some();
             let is_worse = |other: usize| self.is_better(index, other);
-            // A server with a single run is compared with none; it stands later in the order.
-            let is_behind = |other: usize| !is_compared(&other) && order[at..].contains(&other);
+            // A server with a single run can't be compared: it counts as worse if it is later in
+            // the order.
+            let counts_as_worse =
+                |other: usize| !is_compared(&other) && order[at..].contains(&other);
             let rank = if others().any(|other| self.is_better(other, index)) {
                 Rank::Behind
             } else if others().next().is_some() && !others().any(|other| is_compared(&other)) {
                 Rank::Unranked
-            } else if others().all(|other| is_worse(other) || is_behind(other)) {
+            } else if others().all(|other| is_worse(other) || counts_as_worse(other)) {
                 Rank::Leads
             } else {
                 Rank::AmongBest
@@ -226,79 +231,83 @@ impl Row<'_> {
     pub fn differs(&self, server: usize, other: usize) -> Option<bool> {
         let ratio = self.ratio(server, other)?;
         let disturbance = self.entries[server].disturbance + self.entries[other].disturbance;
-        Some(ratio.is_called && ratio.value.ln().abs() >= DWARFS * disturbance)
+        Some(ratio.is_different && ratio.value.ln().abs() >= DISTURBANCE_FACTOR * disturbance)
     }
 
     /// A server that is not ranked and has a better number than the best: it could do still more
     /// without what held it back, so none is ranked. A number with failed requests, or of an open
     /// loop, does not count as better.
-    pub fn held_back(&self) -> Option<&RankedCell<'_>> {
-        let value = |entry: &RankedCell<'_>| entry.value.map_or(0.0, |value| value.value);
+    pub fn held_back(&self) -> Option<&RowEntry<'_>> {
+        let value = |entry: &RowEntry<'_>| entry.value.map_or(0.0, |value| value.value);
         let best = *self.order().first()?;
-        let is_held_back = |entry: &&RankedCell<'_>| {
-            let is_whole = !entry.is_ranked() && entry.failed_share() <= FAILED;
-            is_whole && value(entry) > value(&self.entries[best])
+        let is_held_back = |entry: &&RowEntry<'_>| {
+            let is_unranked_but_good = !entry.is_ranked() && entry.failed_share() <= FAILED;
+            is_unranked_but_good && value(entry) > value(&self.entries[best])
         };
-        let is_capped = self.measure == Measure::Throughput;
-        self.entries.iter().find(is_held_back).filter(|_| is_capped)
+        let is_throughput = self.measure == Measure::Throughput;
+        self.entries.iter().find(is_held_back).filter(|_| is_throughput)
     }
 }
 
-/// The runs of a cell that take part, by round. If a round was repeated, the run that was disturbed
+/// The runs of a cell that count, by round. If a round was repeated, the run that was disturbed
 /// least counts.
-fn parts(cell: &Cell, measure: Measure) -> Vec<Option<&Run>> {
+fn counted_runs(cell: &Cell, measure: Measure) -> Vec<Option<&Run>> {
     let rounds = cell.runs.iter().map(|run| run.round).max().unwrap_or(0);
     let of = |round: usize| {
-        let runs = cell.runs.iter().filter(|run| run.round == round && measure.takes_part(run));
+        let runs = cell.runs.iter().filter(|run| run.round == round && measure.accepts(run));
         runs.min_by(|one, other| disturbance(one).total_cmp(&disturbance(other)))
     };
     (1..=rounds).map(of).collect()
 }
 
-/// By how much other processes can have changed the number of a run, as a logarithm: the share of
-/// the server's cores that they took, which is at least what a verdict names. 0 if it names none.
+/// By how much other processes can have changed the number of a run, as a logarithm. It follows
+/// from the share of the server's cores that they took, taken to be at least [`SHARED`], the share
+/// from which a verdict mentions them. 0 if the verdict does not.
 pub fn disturbance(run: &Run) -> f64 {
-    const MOST: f64 = 0.9;
+    const MAX: f64 = 0.9;
     if run.verdict.iter().all(|finding| finding.kind != Limit::Neighbours) {
         return 0.0;
     }
     let share = |cost: &Cost| taken(cost) / cost.server_cores_allowed.unwrap_or(1).max(1) as f64;
-    -(1.0 - run.cost.as_ref().map_or(MOST, share).clamp(SHARED, MOST)).ln()
+    -(1.0 - run.cost.as_ref().map_or(MAX, share).clamp(SHARED, MAX)).ln()
 }
 
-impl RankedCell<'_> {
-    fn new(cell: &Cell, measure: Measure) -> RankedCell<'_> {
-        let parts: Vec<_> = parts(cell, measure).into_iter().flatten().collect();
-        let disturbed: f64 = parts.iter().map(|run| disturbance(run)).sum();
+impl RowEntry<'_> {
+    fn new(cell: &Cell, measure: Measure) -> RowEntry<'_> {
+        let runs: Vec<_> = counted_runs(cell, measure).into_iter().flatten().collect();
+        let disturbed: f64 = runs.iter().map(|run| disturbance(run)).sum();
         let is_sensitive = measure.depends_on_time();
-        RankedCell {
+        RowEntry {
             cell,
             value: None,
             limit: limit(cell),
-            disturbance: if is_sensitive { disturbed / parts.len().max(1) as f64 } else { 0.0 },
+            disturbance: if is_sensitive { disturbed / runs.len().max(1) as f64 } else { 0.0 },
             rank: Rank::Unranked,
             measure,
         }
     }
 
-    /// Whether its number is the server's own, to be compared with others. In an open loop that
-    /// fell behind, the latencies lack the requests that never began.
+    /// Whether its number is the server's own, and can be compared with others. In an open loop
+    /// that fell behind, the latencies lack the requests that never began.
     pub fn is_ranked(&self) -> bool {
         let is_open = self.cell.load.rate_asked_per_second.is_some();
-        let is_whole = !is_open || self.limit == Some(Limit::Rate);
+        let has_kept_up = !is_open || self.limit == Some(Limit::Rate);
         let is_of_the_server = self.limit.is_some_and(|limit| self.measure.allows(limit));
-        is_of_the_server && is_whole && self.failed_share() <= FAILED
+        is_of_the_server && has_kept_up && self.failed_share() <= FAILED
     }
 
-    /// Whether a run of this cell takes part: not if it failed, or if its round was repeated and
+    /// Whether a run of this cell counts: not if it failed, or if its round was repeated and
     /// another run was disturbed less.
     pub fn counts(&self, run: &Run) -> bool {
-        parts(self.cell, self.measure).into_iter().flatten().any(|part| std::ptr::eq(part, run))
+        counted_runs(self.cell, self.measure)
+            .into_iter()
+            .flatten()
+            .any(|counted| std::ptr::eq(counted, run))
     }
 
     /// Whether it has been measured.
     pub fn has_runs(&self) -> bool {
-        self.cell.has_happened()
+        self.cell.was_attempted()
     }
 
     /// Whether other processes were noticed in some of its runs.
@@ -316,7 +325,7 @@ impl RankedCell<'_> {
         if failed > 0 { failed as f64 / (failed + self.requests()) as f64 } else { 0.0 }
     }
 
-    /// How they failed, the most frequent first: `status 500`, `reset`.
+    /// How requests failed, the most frequent kind first: `status 500`, `reset`.
     pub fn failures(&self) -> Vec<(String, u64)> {
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
         for (kind, count) in self.cell.runs.iter().flat_map(Run::failures_by_kind) {
@@ -329,7 +338,7 @@ impl RankedCell<'_> {
 
     /// The content of its cell.
     pub fn shown(&self) -> CellValue {
-        if !self.cell.has_happened() {
+        if !self.cell.was_attempted() {
             return CellValue::NotRun;
         }
         match self.value {
@@ -340,7 +349,7 @@ impl RankedCell<'_> {
         }
     }
 
-    /// The line beneath: the limit, or how requests failed.
+    /// The line beneath the number: the limit, or how requests failed.
     pub fn label(&self) -> String {
         let failure = || self.failures().into_iter().next().map(|(kind, _)| kind);
         match self.shown() {
@@ -365,15 +374,15 @@ pub fn failing(share: f64) -> String {
     }
 }
 
-/// The limit named by most runs; of those named equally often, the first in order.
+/// The limit that most runs name; of limits named equally often, the first in order.
 fn limit(cell: &Cell) -> Option<Limit> {
     let firsts = cell.runs.iter().filter_map(|run| Some(run.verdict.first()?.kind));
     let mut counts: BTreeMap<Limit, usize> = BTreeMap::new();
     for limit in firsts {
         *counts.entry(limit).or_default() += 1;
     }
-    let most = counts.values().copied().max()?;
-    counts.into_iter().find(|(_, count)| *count == most).map(|(limit, _)| limit)
+    let max = counts.values().copied().max()?;
+    counts.into_iter().find(|(_, count)| *count == max).map(|(limit, _)| limit)
 }
 
 #[cfg(test)]

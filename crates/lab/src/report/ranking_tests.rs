@@ -36,12 +36,12 @@ fn one_round_ranks_none() {
 }
 
 #[test]
-fn a_number_of_the_loads_own_is_not_ranked() {
+fn a_number_that_the_load_generator_limited_is_not_ranked() {
     let mut results = samples::row(&[("a", &[100.0, 101.0]), ("b", &[900.0, 901.0])]);
     for run in &mut results.cells[1].runs {
         run.verdict[0].kind = Limit::LoadGenerator;
     }
-    // It can do more than that, and the other is not the best.
+    // The second server can do more, so the first may not be the best.
     assert_eq!(ranks(&results), [Rank::Unranked, Rank::Unranked]);
     for run in &mut results.cells[1].runs {
         run.requests_per_second /= 10.0;
@@ -84,10 +84,10 @@ fn a_cell_that_fails_shows_its_failures() {
     let failing = &row.entries[0];
     assert!(matches!(failing.shown(), CellValue::Failed(share) if (0.04..0.06).contains(&share)));
     assert_eq!((failing.rank, failing.label()), (Rank::Unranked, "status 500".into()));
-    // What it answered besides says nothing about the others.
+    // Its good answers say nothing about the others.
     assert_eq!(row.entries[1].rank, Rank::Leads);
-    let told = [0.0019, 0.05, 0.999, 1.0].map(super::failing);
-    assert_eq!(told, ["0.2% fail", "5% fail", "all fail", "all fail"]);
+    let shown = [0.0019, 0.05, 0.999, 1.0].map(super::failing);
+    assert_eq!(shown, ["0.2% fail", "5% fail", "all fail", "all fail"]);
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn disturb(cell: &mut Cell, share: f64) {
 }
 
 #[test]
-fn only_a_gap_that_dwarfs_the_disturbance_is_ranked() {
+fn only_a_gap_much_larger_than_the_disturbance_is_ranked() {
     let far = [("a", &[100.0, 101.0, 102.0][..]), ("b", &[200.0, 201.0, 203.0])];
     let mut results = samples::row(&far);
     disturb(&mut results.cells[0], 0.15);

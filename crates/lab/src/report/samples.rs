@@ -9,7 +9,7 @@ pub fn row(rates: &[(&str, &[f64])]) -> Results {
     grid(&[20], rates)
 }
 
-/// The same under loads of these numbers of clients.
+/// These servers under several loads, one for each of these numbers of clients.
 pub fn grid(clients: &[usize], rates: &[(&str, &[f64])]) -> Results {
     let settings = Settings {
         path: "/guestbook".into(),

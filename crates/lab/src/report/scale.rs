@@ -6,7 +6,7 @@ pub struct Scale {
     low: f64,
     high: f64,
     is_log: bool,
-    /// The positions of these two values.
+    /// The positions of `low` and `high`.
     from: f64,
     to: f64,
 }
@@ -14,25 +14,26 @@ pub struct Scale {
 impl Scale {
     /// A linear axis from 0 to somewhat above these values, with easily read steps.
     pub fn linear(values: &[f64], from: f64, to: f64) -> Scale {
-        let most = values.iter().copied().fold(0.0, f64::max);
-        let step = nice_step(most);
-        let high = if most > 0.0 { (most / step).ceil() * step } else { 1.0 };
+        let max = values.iter().copied().fold(0.0, f64::max);
+        let step = nice_step(max);
+        let high = if max > 0.0 { (max / step).ceil() * step } else { 1.0 };
         Scale { low: 0.0, high, is_log: false, from, to }
     }
 
-    /// A logarithmic axis.
+    /// A logarithmic axis, rounded to hold these values.
     pub fn log(values: &[f64], from: f64, to: f64) -> Scale {
         let positive = || values.iter().copied().filter(|value| *value > 0.0);
-        let (least, most) = (positive().fold(f64::MAX, f64::min), positive().fold(0.0, f64::max));
-        if most == 0.0 {
+        let (min, max) = (positive().fold(f64::MAX, f64::min), positive().fold(0.0, f64::max));
+        if max == 0.0 {
             return Scale { low: 1.0, high: 10.0, is_log: true, from, to };
         }
-        let (low, high) = (rounded_down(least), rounded_up(most));
+        let (low, high) = (rounded_down(min), rounded_up(max));
         let high = if high > low { high } else { low * 10.0 };
         Scale { low, high, is_log: true, from, to }
     }
 
-    /// A logarithmic axis whose labels are given values, such as numbers of clients.
+    /// A logarithmic axis from `low` to `high`, not rounded. The caller chooses its labels, such as
+    /// numbers of clients.
     pub fn log_between(low: f64, high: f64, from: f64, to: f64) -> Scale {
         Scale { low, high: if high > low { high } else { low * 10.0 }, is_log: true, from, to }
     }
@@ -64,24 +65,24 @@ impl Scale {
 }
 
 /// 1, 2 or 5 times a power of ten, about a fifth of this value.
-fn nice_step(most: f64) -> f64 {
-    if most <= 0.0 {
+fn nice_step(max: f64) -> f64 {
+    if max <= 0.0 {
         return 1.0;
     }
-    let raw = most / 5.0;
+    let raw = max / 5.0;
     let power = 10_f64.powf(raw.log10().floor());
     let factor = [1.0, 2.0, 5.0, 10.0].into_iter().find(|factor| factor * power >= raw * 0.999);
     factor.unwrap_or(10.0) * power
 }
 
-/// The next of 1, 2, 5, 10, .. that is not above this value.
+/// The largest of the numbers .., 1, 2, 5, 10, .. that is at most this value.
 fn rounded_down(value: f64) -> f64 {
     let power = 10_f64.powf(value.log10().floor());
     let factors = [5.0, 2.0, 1.0];
     factors.into_iter().find(|factor| factor * power <= value * 1.001).unwrap_or(1.0) * power
 }
 
-/// The next of them that is not below.
+/// The smallest of the numbers .., 1, 2, 5, 10, .. that is at least this value.
 fn rounded_up(value: f64) -> f64 {
     let power = 10_f64.powf(value.log10().floor());
     let factors = [1.0, 2.0, 5.0, 10.0];
@@ -90,7 +91,7 @@ fn rounded_up(value: f64) -> f64 {
 
 /// Selects labels that do not touch each other, given the middle and the width of each: the first,
 /// the last, and as many of the others as have room.
-pub fn apart(numbers: &[(f64, f64)]) -> Vec<usize> {
+pub fn without_overlap(numbers: &[(f64, f64)]) -> Vec<usize> {
     let touch = |a: (f64, f64), b: (f64, f64)| (b.0 - a.0).abs() < (a.1 + b.1) / 2.0;
     let mut shown: Vec<usize> = Vec::new();
     let Some((last, before)) = numbers.split_last() else { return shown };
@@ -111,15 +112,15 @@ pub fn spread(wanted: &[f64], gap: f64, top: f64, bottom: f64) -> Vec<f64> {
     let mut order: Vec<_> = (0..wanted.len()).collect();
     order.sort_by(|a, b| wanted[*a].total_cmp(&wanted[*b]));
     let mut placed = wanted.to_vec();
-    let mut least = top;
+    let mut min = top;
     for &index in &order {
-        placed[index] = placed[index].max(least);
-        least = placed[index] + gap;
+        placed[index] = placed[index].max(min);
+        min = placed[index] + gap;
     }
-    let mut most = bottom;
+    let mut max = bottom;
     for &index in order.iter().rev() {
-        placed[index] = placed[index].min(most);
-        most = placed[index] - gap;
+        placed[index] = placed[index].min(max);
+        max = placed[index] - gap;
     }
     placed
 }
@@ -129,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_linear_axis_begins_at_nothing_and_ends_above_all() {
+    fn a_linear_axis_begins_at_zero_and_ends_above_all() {
         let scale = Scale::linear(&[9300.0, 120.0], 100.0, 0.0);
         assert_eq!(scale.ticks(), [0.0, 2000.0, 4000.0, 6000.0, 8000.0, 10_000.0]);
         assert_eq!((scale.at(0.0), scale.at(10_000.0), scale.at(5000.0)), (100.0, 0.0, 50.0));
@@ -148,10 +149,10 @@ mod tests {
     }
 
     #[test]
-    fn numbers_beside_an_axis_do_not_touch_and_its_ends_are_told() {
+    fn numbers_beside_an_axis_do_not_touch_and_its_ends_are_labelled() {
         let numbers = [0.0, 10.0, 20.0, 31.0, 80.0, 95.0, 100.0].map(|at| (at, 20.0));
-        assert_eq!(apart(&numbers), [0, 2, 4, 6]);
-        assert_eq!((apart(&[]), apart(&[(1.0, 1.0)])), (vec![], vec![0]));
+        assert_eq!(without_overlap(&numbers), [0, 2, 4, 6]);
+        assert_eq!((without_overlap(&[]), without_overlap(&[(1.0, 1.0)])), (vec![], vec![0]));
     }
 
     #[test]

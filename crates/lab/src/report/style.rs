@@ -31,7 +31,7 @@ impl Style {
 
 /// The style for this output.
 pub fn style_of(stream: &(impl IsTerminal + AsFd)) -> Style {
-    /// The width of a terminal that does not tell its own.
+    /// The width of a terminal that does not report its own.
     const USUAL_WIDTH: usize = 80;
     if !stream.is_terminal() {
         return PLAIN;

@@ -1,9 +1,9 @@
-//! The table, for a terminal or for a file: servers across, clients down, as in the articles. If
-//! the servers don't fit beside each other, the table has several parts.
+//! The table, for a terminal or a file: a column per server, a row per number of clients, as in the
+//! articles. If the columns don't fit beside each other, the table has several parts.
 
 use std::fmt::Write as _;
 
-use super::ranking::{CellValue, Rank, RankedCell, Row, failing};
+use super::ranking::{CellValue, Rank, Row, RowEntry, failing};
 use super::style::Style;
 use crate::finding::limit::{DISTURBED, Limit};
 use crate::results::{Results, Subject};
@@ -11,21 +11,22 @@ use crate::statistics::Estimate;
 use crate::text::wrap::{shortened, wrapped};
 
 /// The least width of a column: seven architectures fit 80 columns.
-const COLUMN: usize = 9;
+const COLUMN_WIDTH: usize = 9;
 
 /// The width of the first column.
-const FIRST: usize = 7;
+const FIRST_WIDTH: usize = 7;
 
 /// The most characters of a name on a terminal.
 const LONGEST_NAME: usize = 20;
 
 /// The column at which explanations begin in the legend.
-const MEANINGS: usize = 14;
+const MEANING_COLUMN: usize = 14;
 
 /// A name at the head of its column.
 fn shown_name(name: &str, style: Style) -> String {
-    let most = style.width.map(|width| width.saturating_sub(FIRST + 1).min(LONGEST_NAME));
-    most.map_or_else(|| name.to_owned(), |most| shortened(name, most.max(1)))
+    let max_chars =
+        style.width.map(|width| width.saturating_sub(FIRST_WIDTH + 1).min(LONGEST_NAME));
+    max_chars.map_or_else(|| name.to_owned(), |max_chars| shortened(name, max_chars.max(1)))
 }
 
 /// The table: requests a second, or the p99 latency in an open loop, with the limits beneath.
@@ -33,7 +34,8 @@ pub fn throughput(results: &Results, style: Style) -> String {
     let rows = Row::all(results);
     let names: Vec<_> =
         results.subjects.iter().map(|subject| shown_name(&subject.name, style)).collect();
-    let widths: Vec<_> = names.iter().map(|name| name.chars().count().max(COLUMN) + 1).collect();
+    let widths: Vec<_> =
+        names.iter().map(|name| name.chars().count().max(COLUMN_WIDTH) + 1).collect();
     let mut out = String::new();
     let mut rest = &rows[..];
     while let Some(first) = rest.first() {
@@ -57,8 +59,8 @@ pub fn throughput(results: &Results, style: Style) -> String {
                     |subject: &Subject| row.position(&subject.name).map(|at| &row.entries[at]);
                 let entries: Vec<_> = results.subjects[part.clone()].iter().map(entry).collect();
                 let nothing = || (".".to_owned(), ".".to_owned());
-                let of = |entry: &Option<&RankedCell<'_>>,
-                          show: fn(&RankedCell<'_>, Style) -> Painted| {
+                let of = |entry: &Option<&RowEntry<'_>>,
+                          show: fn(&RowEntry<'_>, Style) -> Painted| {
                     entry.map_or_else(nothing, |entry| show(entry, style))
                 };
                 let numbers: Vec<_> = entries.iter().map(|entry| of(entry, number)).collect();
@@ -76,12 +78,12 @@ pub fn throughput(results: &Results, style: Style) -> String {
 }
 
 /// Divides the servers into parts that fit, of about the same size.
-fn parts(widths: &[usize], most: Option<usize>) -> Vec<std::ops::Range<usize>> {
-    let room = most.map_or(usize::MAX, |most| most.saturating_sub(FIRST));
-    let fitting = |most_columns: usize| {
+fn parts(widths: &[usize], max_width: Option<usize>) -> Vec<std::ops::Range<usize>> {
+    let room = max_width.map_or(usize::MAX, |max_width| max_width.saturating_sub(FIRST_WIDTH));
+    let divide = |max_columns: usize| {
         let (mut parts, mut start, mut used) = (Vec::new(), 0, 0);
         for (at, width) in widths.iter().enumerate() {
-            if at > start && (used + width > room || at - start == most_columns) {
+            if at > start && (used + width > room || at - start == max_columns) {
                 parts.push(start..at);
                 (start, used) = (at, 0);
             }
@@ -90,16 +92,16 @@ fn parts(widths: &[usize], most: Option<usize>) -> Vec<std::ops::Range<usize>> {
         parts.push(start..widths.len());
         parts
     };
-    let count = fitting(usize::MAX).len();
-    let even = fitting(widths.len().div_ceil(count));
-    if even.len() == count { even } else { fitting(usize::MAX) }
+    let count = divide(usize::MAX).len();
+    let even = divide(widths.len().div_ceil(count));
+    if even.len() == count { even } else { divide(usize::MAX) }
 }
 
 /// The text of a cell, plain for its width and painted.
 type Painted = (String, String);
 
 fn line(out: &mut String, first: &str, cells: &[Painted], widths: &[usize]) {
-    let mut text = format!("{first:>FIRST$}");
+    let mut text = format!("{first:>FIRST_WIDTH$}");
     for ((plain, painted), width) in cells.iter().zip(widths) {
         text += &" ".repeat(width.saturating_sub(plain.chars().count()));
         text += painted;
@@ -108,7 +110,7 @@ fn line(out: &mut String, first: &str, cells: &[Painted], widths: &[usize]) {
     out.push('\n');
 }
 
-fn number(entry: &RankedCell<'_>, style: Style) -> Painted {
+fn number(entry: &RowEntry<'_>, style: Style) -> Painted {
     const BOLD: &str = "1";
     const FAINT: &str = "2";
     const RED: &str = "31";
@@ -131,24 +133,24 @@ fn number(entry: &RankedCell<'_>, style: Style) -> Painted {
 }
 
 /// How far the interval reaches: `±3%`.
-fn interval(entry: &RankedCell<'_>, style: Style) -> Painted {
+fn interval(entry: &RowEntry<'_>, style: Style) -> Painted {
     let text = match entry.shown() {
-        CellValue::Number(_, number) if number.high > number.low => within(number),
+        CellValue::Number(_, number) if number.high > number.low => half_width(number),
         _ => String::new(),
     };
     (text.clone(), style.paint(&text, "2"))
 }
 
 /// The half width of an interval, as a share of its value.
-pub fn within(number: Estimate) -> String {
+pub fn half_width(number: Estimate) -> String {
     match (number.high / number.value - 1.0) * 100.0 {
         percent if percent < 9.95 => format!("±{percent:.1}%"),
         percent => format!("±{percent:.0}%"),
     }
 }
 
-fn label(entry: &RankedCell<'_>, style: Style) -> Painted {
-    let text = shortened(&entry.label(), COLUMN + 1);
+fn label(entry: &RowEntry<'_>, style: Style) -> Painted {
+    let text = shortened(&entry.label(), COLUMN_WIDTH + 1);
     let code = if matches!(entry.shown(), CellValue::Failed(_)) { "31" } else { "" };
     (text.clone(), style.paint(&text, code))
 }
@@ -158,40 +160,40 @@ pub fn legend(results: &Results, style: Style) -> String {
     let rows = Row::all(results);
     let entries = || rows.iter().flat_map(|row| &row.entries);
     let mut meanings: Vec<(String, String)> = Vec::new();
-    let mut mean = |what: &str, meaning: &str| meanings.push((what.into(), meaning.into()));
+    let mut explain = |what: &str, meaning: &str| meanings.push((what.into(), meaning.into()));
     if entries().any(|entry| entry.rank == Rank::Leads) {
-        mean("*", "leads its row: it differs from all others in it");
+        explain("*", "leads its row: it differs from all others in it");
     }
     if entries().any(|entry| entry.rank == Rank::AmongBest) {
-        mean("=", "no server of its row is better, as far as can be told");
+        explain("=", "no server of its row is measurably better");
     }
     if rows.iter().any(|row| row.noise().is_some()) {
-        mean("±", "two servers of a row whose intervals do not overlap differ");
+        explain("±", "two servers of a row whose intervals do not overlap differ");
     }
     if entries().any(|entry| entry.is_disturbed()) {
-        mean("~", DISTURBED);
+        explain("~", DISTURBED);
     }
     for limit in shown_limits(&rows) {
-        mean(limit.label(), limit.meaning());
+        explain(limit.label(), limit.meaning());
     }
     for subject in &results.subjects {
         let shown = shown_name(&subject.name, style);
         if shown != subject.name {
-            mean("name", &format!("{shown} is {}", subject.name));
+            explain("name", &format!("{shown} is {}", subject.name));
         }
     }
     for text in failures(&rows) {
-        mean("failed", &text);
+        explain("failed", &text);
     }
     let mut out = String::new();
     for (what, meaning) in meanings {
         let text = format!("  {what:11} {meaning}");
-        out += &(wrapped(&text, style.width, MEANINGS) + "\n");
+        out += &(wrapped(&text, style.width, MEANING_COLUMN) + "\n");
     }
     out
 }
 
-/// What each number in the table is, in words.
+/// How each number in the table was averaged, in words.
 pub fn averaged(results: &Results) -> String {
     match results.rounds() {
         (_, 1) => "one round".into(),
@@ -199,7 +201,7 @@ pub fn averaged(results: &Results) -> String {
     }
 }
 
-/// The limits that stand in the table.
+/// The limits that the table shows.
 pub fn shown_limits(rows: &[Row<'_>]) -> Vec<Limit> {
     let entries = rows.iter().flat_map(|row| &row.entries);
     let shown = entries.filter(|entry| matches!(entry.shown(), CellValue::Number(..)));
@@ -211,24 +213,24 @@ pub fn shown_limits(rows: &[Row<'_>]) -> Vec<Limit> {
 
 /// The failures in words: runs without a result, and failed requests.
 pub fn failures(rows: &[Row<'_>]) -> Vec<String> {
-    let mut told = Vec::new();
+    let mut lines = Vec::new();
     for entry in rows.iter().flat_map(|row| &row.entries) {
         let name = &entry.cell.subject;
         let troubles = entry.cell.troubles.iter();
-        told.extend(troubles.map(|trouble| format!("{name}: {}", trouble.text)));
+        lines.extend(troubles.map(|trouble| format!("{name}: {}", trouble.text)));
     }
-    told.sort_unstable();
-    told.dedup();
+    lines.sort_unstable();
+    lines.dedup();
     for row in rows {
         for entry in &row.entries {
             let kinds: Vec<_> =
                 entry.failures().iter().map(|(kind, count)| format!("{count} × {kind}")).collect();
             if !kinds.is_empty() {
-                told.push(format!("{}, {}: {}", entry.cell.subject, row.name(), kinds.join(", ")));
+                lines.push(format!("{}, {}: {}", entry.cell.subject, row.name(), kinds.join(", ")));
             }
         }
     }
-    told
+    lines
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! How the table looks, at which width.
+//! How the table looks at several widths.
 
 use super::*;
 use crate::report::samples;
@@ -17,7 +17,7 @@ fn bare(painted: &str) -> String {
 }
 
 #[test]
-fn servers_stand_across_and_clients_down() {
+fn servers_are_columns_and_clients_are_rows() {
     let rates: [(&str, &[f64]); 2] =
         [("one", &[5000.0, 5001.0]), ("another=long", &[9000.0, 9001.0])];
     let table = throughput(&samples::row(&rates), PLAIN);

@@ -10,37 +10,41 @@ use crate::results::{Cell, Results, Settings};
 use crate::statistics::Ratio;
 use crate::text::numbers::{counted, factor, rounded};
 
-/// The most rows whose leaders are told one by one; of more, the first, the middle and the last.
-const MOST_ROWS: usize = 6;
+/// The most rows whose leaders are all named; of more rows, the first, the middle and the last.
+const MAX_ROWS: usize = 6;
 
-/// Ratios that are proposed to be told apart by more rounds.
+/// The ratios for which a number of rounds is proposed.
 const GOALS: [f64; 8] = [5.0, 3.0, 2.0, 1.5, 1.2, 1.1, 1.05, 1.03];
 
 /// The most important sentences: which server is best under which load, and how sure that is.
 pub fn answers(results: &Results, rows: &[Row<'_>]) -> Vec<String> {
-    let mut said: Vec<_> =
-        of_each_mode(results, rows, MOST_ROWS).into_iter().filter_map(best).collect();
-    // What a request costs depends little on who sets the pace: the first mode says it.
+    let mut sentences: Vec<_> =
+        of_each_mode(results, rows, MAX_ROWS).into_iter().filter_map(best).collect();
+    // What a request costs depends little on the kind of loop, so only the first kind is shown.
     let first = rows.first().map(|row| row.load.rate_asked_per_second);
     let first = rows.iter().filter(|row| Some(row.load.rate_asked_per_second) == first);
     let loads: Vec<_> = first.map(|row| row.load).collect();
     for measure in [Measure::Cpu, Measure::Memory] {
         let rows: Vec<_> = loads.iter().map(|load| Row::by(results, *load, measure)).collect();
-        said.extend(of_each_mode(results, &rows, 2).into_iter().filter_map(best));
+        sentences.extend(of_each_mode(results, &rows, 2).into_iter().filter_map(best));
     }
-    said
+    sentences
 }
 
 /// The rows of the closed loop, then those of each open one: all, or the first, the middle and the
 /// last.
-fn of_each_mode<'a, 'b>(results: &Results, rows: &'b [Row<'a>], most: usize) -> Vec<&'b Row<'a>> {
+fn of_each_mode<'a, 'b>(
+    results: &Results,
+    rows: &'b [Row<'a>],
+    max_rows: usize,
+) -> Vec<&'b Row<'a>> {
     let rates = results.settings.rates_per_second.iter().copied().map(Some);
     let of_mode = |rate: Option<f64>| {
         let rows: Vec<_> =
             rows.iter().filter(|row| row.load.rate_asked_per_second == rate).collect();
         let last = rows.len().saturating_sub(1);
-        let mut shown = if most < 3 { vec![0, last] } else { vec![0, last / 2, last] };
-        if rows.len() <= most {
+        let mut shown = if max_rows < 3 { vec![0, last] } else { vec![0, last / 2, last] };
+        if rows.len() <= max_rows {
             shown = (0..rows.len()).collect();
         }
         shown.dedup();
@@ -56,22 +60,22 @@ pub fn remarks(rows: &[Row<'_>]) -> Vec<String> {
 }
 
 /// How sure the answers are.
-pub fn surety(results: &Results, rows: &[Row<'_>]) -> Vec<String> {
-    let mut said = Vec::new();
-    said.extend(tellable(rows));
+pub fn certainty(results: &Results, rows: &[Row<'_>]) -> Vec<String> {
+    let mut sentences = Vec::new();
+    sentences.extend(sensitivity(rows));
     if results.settings.rounds == 1 {
-        said.push(
+        sentences.push(
             "Everything was measured once: the noise is not known, and none is ranked.".into(),
         );
     }
-    said.extend(Agreement::of(results).map(|agreement| agreement.in_words()));
-    said.extend(too_wide(results, rows));
-    said.extend(disturbed(results, rows));
-    said
+    sentences.extend(Agreement::of(results).map(|agreement| agreement.in_words()));
+    sentences.extend(too_wide(results, rows));
+    sentences.extend(disturbed(results, rows));
+    sentences
 }
 
-/// When the bench went on after the planned rounds, if it could.
-pub fn going_on(settings: &Settings) -> Option<String> {
+/// The rule by which the bench measured further rounds, if it had one.
+pub fn extra_rounds(settings: &Settings) -> Option<String> {
     Some(format!(
         "After {}, rows with an interval wider than ±{} % were measured in further rounds, up to \
          {} in all.",
@@ -81,43 +85,44 @@ pub fn going_on(settings: &Settings) -> Option<String> {
     ))
 }
 
-/// The rows that did not become as certain as was asked for.
+/// The rows whose intervals stayed wider than `--until` asks for.
 fn too_wide(results: &Results, rows: &[Row<'_>]) -> Vec<String> {
     let Some(percent) = results.settings.until_percent else { return Vec::new() };
-    let mut said = Vec::new();
+    let mut sentences = Vec::new();
     for row in rows {
         let rounds = counted(results.rounds_of(row.load) as u64, "round");
         let with = format!("With {}", row.name());
         match row.widest_interval() {
-            Some(width) if row.is_wider_than(percent) => said.push(format!(
+            Some(width) if row.is_wider_than(percent) => sentences.push(format!(
                 "{with} the widest interval is still ±{:.1} % after {rounds}.",
                 width * 100.0
             )),
             Some(_) => {}
-            None => said.push(format!(
-                "{with} no interval is known after {rounds}, as fewer than two servers are ranked."
+            None => sentences.push(format!(
+                "{with} no interval is known after {rounds}, because fewer than two servers are \
+                 ranked."
             )),
         }
     }
-    let more = said.len().saturating_sub(MOST_ROWS);
+    let more = sentences.len().saturating_sub(MAX_ROWS);
     if more > 1 {
-        said.truncate(MOST_ROWS);
-        said.push(format!("{more} more rows did not become as narrow as ±{percent} %."));
+        sentences.truncate(MAX_ROWS);
+        sentences.push(format!("{more} more rows did not become as narrow as ±{percent} %."));
     }
-    said
+    sentences
 }
 
-/// How much a run varies, and the least ratio that the bench could tell.
-pub fn tellable(rows: &[Row<'_>]) -> Option<String> {
+/// How much a run varies, and the least ratio that the bench could detect.
+pub fn sensitivity(rows: &[Row<'_>]) -> Option<String> {
     let percent = |share: f64| format!("{:.1} %", share * 100.0);
     let noise = range(rows.iter().filter_map(Row::noise), percent)?;
-    let least = |row: &Row<'_>| row.pairs().map(|ratio| ratio.least).reduce(f64::min);
-    let said =
+    let least = |row: &Row<'_>| row.pairs().map(|ratio| ratio.least_detectable).reduce(f64::min);
+    let varies =
         format!("A run of the same server varies by {noise} within a row (standard deviation).");
-    let Some(least) = range(rows.iter().filter_map(least), factor) else { return Some(said) };
+    let Some(least) = range(rows.iter().filter_map(least), factor) else { return Some(varies) };
     Some(format!(
-        "{said} This bench would tell servers apart that differ by a factor of {least}, in four of \
-         five cases; one row in twenty may call alike servers different."
+        "{varies} This bench would tell servers apart that differ by a factor of {least}, in four \
+         of five cases. In one row of twenty, servers that are alike may be said to differ."
     ))
 }
 
@@ -125,8 +130,8 @@ pub fn tellable(rows: &[Row<'_>]) -> Option<String> {
 fn range(values: impl Iterator<Item = f64>, write: fn(f64) -> String) -> Option<String> {
     let mut values: Vec<_> = values.collect();
     values.sort_by(f64::total_cmp);
-    let (least, most) = (write(*values.first()?), write(*values.last()?));
-    Some(if least == most { least } else { format!("{least} to {most}") })
+    let (min, max) = (write(*values.first()?), write(*values.last()?));
+    Some(if min == max { min } else { format!("{min} to {max}") })
 }
 
 /// `1.31 times (1.22–1.41) threaded's`.
@@ -149,7 +154,7 @@ pub fn best(row: &Row<'_>) -> Option<String> {
         let values = format!("{}–{}", write(low), write(high));
         return Some(format!(
             "{with}, {names} can't be told apart in {what}: {values}{}.",
-            widest(row).map_or(String::new(), |widest| format!("; {}", what_would(widest)))
+            widest(row).map_or(String::new(), |widest| format!("; {}", detectable(widest)))
         ));
     }
     let lead = match row.measure {
@@ -165,21 +170,21 @@ pub fn best(row: &Row<'_>) -> Option<String> {
     Some(format!("{with}, {lead}{limit}{than}{remark}."))
 }
 
-/// The servers that can't be told apart from the best, of which a sentence names few: `epoll and
-/// poll`, `5 of 7 servers, epoll among them,`.
+/// The servers that can't be told apart from the best, in words: `epoll and poll`; if there are
+/// many, `5 of 7 servers, epoll among them,`.
 pub fn among_best(row: &Row<'_>, best: &[usize]) -> String {
-    const MOST_NAMES: usize = 3;
+    const MAX_NAMES: usize = 3;
     let names: Vec<_> = best.iter().map(|index| row.entries[*index].cell.subject.clone()).collect();
     match (names.len(), row.order().len()) {
-        (count, all) if count > MOST_NAMES && count == all => format!("all {all} servers"),
-        (count, all) if count > MOST_NAMES => {
+        (count, all) if count > MAX_NAMES && count == all => format!("all {all} servers"),
+        (count, all) if count > MAX_NAMES => {
             format!("{count} of {all} servers, {} among them,", names[0])
         }
         _ => listed(&names),
     }
 }
 
-/// The server next to the leader, and the leader's value as a multiple of its value.
+/// The first server behind the leader, and the leader's value as a multiple of that server's.
 pub fn lead_over_next<'a>(row: &Row<'a>) -> Option<(&'a str, Ratio)> {
     let (first, order) = (*row.best().first()?, row.order());
     let next = order.into_iter().find(|index| row.entries[*index].rank == Rank::Behind)?;
@@ -194,21 +199,21 @@ pub fn widest(row: &Row<'_>) -> Option<Ratio> {
         .iter()
         .enumerate()
         .flat_map(|(at, one)| best[at + 1..].iter().filter_map(|other| row.ratio(*one, *other)));
-    pairs.max_by(|one, other| one.least.total_cmp(&other.least))
+    pairs.max_by(|one, other| one.least_detectable.total_cmp(&other.least_detectable))
 }
 
-/// What this bench could have told of servers that it did not tell apart, and what more rounds
-/// would.
-pub fn what_would(widest: Ratio) -> String {
-    let told = format!("this bench could have told {} apart", factor(widest.least));
-    let goal = GOALS.into_iter().find(|goal| *goal < widest.least * 0.97);
+/// The ratio that this bench could have detected, and how many rounds would detect a smaller one.
+pub fn detectable(widest: Ratio) -> String {
+    let least = widest.least_detectable;
+    let detected = format!("this bench could have detected a factor of {}", factor(least));
+    let goal = GOALS.into_iter().find(|goal| *goal < least * 0.97);
     let rounds = goal.and_then(|goal| Some((goal, widest.rounds_for(goal)?)));
     match rounds {
         Some((goal, rounds)) => {
             let rounds = counted(rounds as u64, "round");
-            format!("{told}; {rounds} would tell {goal}")
+            format!("{detected}; {rounds} would detect {goal}")
         }
-        None => told,
+        None => detected,
     }
 }
 
@@ -217,23 +222,25 @@ fn disturbed(results: &Results, rows: &[Row<'_>]) -> Vec<String> {
     let entries = rows.iter().flat_map(|row| &row.entries);
     let disturbed = entries.filter(|entry| entry.is_disturbed()).count() as u64;
     let repeated: usize = results.cells.iter().map(|cell| cell.repeats()).sum();
-    let mut said = Vec::new();
+    let mut sentences = Vec::new();
     if repeated > 0 {
         let runs = counted(repeated as u64, "run");
-        said.push(format!("{runs} measured again, as other processes had disturbed the first."));
+        sentences.push(format!(
+            "{runs} measured again, because other processes had disturbed the first."
+        ));
     }
     if disturbed > 0 {
-        said.push(format!(
-            "In {} other processes used the cores of server or load, also when measured again. \
-             Only a gap that dwarfs this is ranked there.",
+        sentences.push(format!(
+            "In {} other processes used the cores of server or load generator, even when measured \
+             again. There only a much larger difference is ranked.",
             counted(disturbed, "cell")
         ));
     }
-    said
+    sentences
 }
 
 /// The most cells that a sentence names.
-const MOST_CELLS: usize = 6;
+const MAX_CELLS: usize = 6;
 
 /// `a, b and c`.
 pub fn listed(names: &[String]) -> String {
@@ -244,7 +251,7 @@ pub fn listed(names: &[String]) -> String {
     }
 }
 
-/// Cells without a number of their own.
+/// The cells that have no number, because requests failed.
 fn what_fails(rows: &[Row<'_>]) -> Option<String> {
     let mut failing = Vec::new();
     for row in rows {
@@ -257,13 +264,14 @@ fn what_fails(rows: &[Row<'_>]) -> Option<String> {
     }
     let count = counted(failing.len() as u64, "cell");
     let have = if failing.len() == 1 { "has" } else { "have" };
-    let more = failing.len().saturating_sub(MOST_CELLS);
+    let more = failing.len().saturating_sub(MAX_CELLS);
     if more > 1 {
-        failing.truncate(MOST_CELLS);
+        failing.truncate(MAX_CELLS);
         failing.push(format!("{more} more"));
     }
-    (!failing.is_empty())
-        .then(|| format!("{count} {have} no number, as requests failed: {}.", listed(&failing)))
+    (!failing.is_empty()).then(|| {
+        format!("{count} {have} no number, because requests failed: {}.", listed(&failing))
+    })
 }
 
 fn what_limits(rows: &[Row<'_>]) -> Option<String> {

@@ -1,15 +1,15 @@
-//! What is said of rows whose answers are known.
+//! Sentences about rows whose answers are known.
 
 use super::*;
 use crate::report::samples;
 
-fn said(rates: &[(&str, &[f64])]) -> String {
+fn sentences(rates: &[(&str, &[f64])]) -> String {
     let results = samples::grid(&[20, 500], rates);
     let rows = Row::all(&results);
-    [answers(&results, &rows), remarks(&rows), surety(&results, &rows)].concat().join("\n")
+    [answers(&results, &rows), remarks(&rows), certainty(&results, &rows)].concat().join("\n")
 }
 
-/// These many runs with this mean and this noise.
+/// This many runs with this mean and this noise.
 fn runs(mean: f64, noise: f64, count: usize, seed: u64) -> Vec<f64> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut normal = || (0..12).map(|_| random.f64()).sum::<f64>() - 6.0;
@@ -21,9 +21,9 @@ fn runs(mean: f64, noise: f64, count: usize, seed: u64) -> Vec<f64> {
 
 #[test]
 fn a_leader_is_named_with_its_lead() {
-    let alone = said(&[("a", &[100.0, 101.0, 102.0]), ("b", &[200.0, 202.0, 203.0])]);
-    let told = "With 20 clients, b leads with 202 requests a second (limit: cpu): 2.00 times (";
-    assert!(alone.contains(told), "{alone}");
+    let alone = sentences(&[("a", &[100.0, 101.0, 102.0]), ("b", &[200.0, 202.0, 203.0])]);
+    let expected = "With 20 clients, b leads with 202 requests a second (limit: cpu): 2.00 times (";
+    assert!(alone.contains(expected), "{alone}");
     assert!(alone.contains(") a's."), "{alone}");
     assert!(alone.contains("With 500 clients, b leads"), "{alone}");
     assert!(alone.contains("The limit was “cpu” in 4 cells."), "{alone}");
@@ -34,18 +34,20 @@ fn a_leader_is_named_with_its_lead() {
 
 #[test]
 fn what_can_not_be_told_apart_is_not_called_near() {
-    let said =
-        said(&[("a", &[54_000.0, 54_568.0, 130_000.0]), ("b", &[50_000.0, 119_618.0, 125_000.0])]);
-    let told = "With 20 clients, b and a can't be told apart in requests a second: 72,600–90,800; \
-        this bench could have told ";
-    assert!(said.contains(told), "{said}");
-    assert!(!said.contains("tie") && !said.contains("less"), "{said}");
+    let sentences = sentences(&[
+        ("a", &[54_000.0, 54_568.0, 130_000.0]),
+        ("b", &[50_000.0, 119_618.0, 125_000.0]),
+    ]);
+    let expected = "With 20 clients, b and a can't be told apart in requests a second: \
+        72,600–90,800; this bench could have detected a factor of ";
+    assert!(sentences.contains(expected), "{sentences}");
+    assert!(!sentences.contains("tie") && !sentences.contains("less"), "{sentences}");
 }
 
 /// Benches that rules of overlapping ranges judged wrongly.
 #[test]
 fn rows_that_fooled_overlapping_ranges_get_the_right_sentence() {
-    let many = said(&[("a", &runs(1203.0, 0.06, 50, 1)), ("b", &runs(1007.0, 0.06, 50, 2))]);
+    let many = sentences(&[("a", &runs(1203.0, 0.06, 50, 1)), ("b", &runs(1007.0, 0.06, 50, 2))]);
     assert!(
         many.contains("a leads with 1,200 requests a second (limit: cpu): 1.19 times ("),
         "{many}"
@@ -56,44 +58,47 @@ fn rows_that_fooled_overlapping_ranges_get_the_right_sentence() {
     let rates: Vec<_> = (1..).zip(means).map(|(seed, mean)| runs(mean, 0.12, 3, seed)).collect();
     let rates: Vec<_> =
         names.into_iter().zip(&rates).map(|(name, rates)| (name, rates.as_slice())).collect();
-    let noisy = said(&rates);
+    let noisy = sentences(&rates);
     assert!(
         noisy.contains("a leads with 75,600 requests a second (limit: cpu): 1.55 times ("),
         "{noisy}"
     );
     let (low, high) = (runs(15_342.0, 0.73, 3, 5), runs(71_885.0, 0.73, 3, 6));
-    let wild = said(&[("a", &low), ("b", &high)]);
-    let told = "b and a can't be told apart in requests a second: 15,300–71,900; this bench could \
-        have told ";
-    assert!(wild.contains(told), "{wild}");
-    assert!(wild.contains(" rounds would tell "), "{wild}");
+    let wild = sentences(&[("a", &low), ("b", &high)]);
+    let expected = "b and a can't be told apart in requests a second: 15,300–71,900; this bench \
+        could have detected a factor of ";
+    assert!(wild.contains(expected), "{wild}");
+    assert!(wild.contains(" rounds would detect "), "{wild}");
 }
 
 #[test]
 fn rows_that_stayed_wide_are_named_with_their_width_and_rounds() {
     let rates: &[(&str, &[f64])] = &[("a", &[100.0, 130.0, 90.0]), ("b", &[200.0, 190.0, 240.0])];
     let mut results = samples::grid(&[20, 500], rates);
-    let said = |results: &Results| surety(results, &Row::all(results)).join("\n");
-    assert!(!said(&results).contains("is still"), "{}", said(&results));
+    let sentences = |results: &Results| certainty(results, &Row::all(results)).join("\n");
+    assert!(!sentences(&results).contains("is still"), "{}", sentences(&results));
     results.settings.until_percent = Some(5.0);
     results.settings.max_rounds = Some(4);
     let more = |round| crate::results::Run { round, ..results.cells[0].runs[0].clone() };
     let more = more(4);
     results.cells[0].runs.push(more);
     results.cells[2].runs.iter_mut().for_each(|run| run.verdict[0].kind = Limit::LoadGenerator);
-    let text = said(&results);
+    let text = sentences(&results);
     assert!(text.contains("With 20 clients the widest interval is still ±"), "{text}");
     assert!(text.contains(" % after 4 rounds."), "{text}");
-    assert!(text.contains("With 500 clients no interval is known after 3 rounds, as "), "{text}");
+    assert!(
+        text.contains("With 500 clients no interval is known after 3 rounds, because "),
+        "{text}"
+    );
     assert_eq!(results.rounds_in_words(), "3 to 4 rounds");
-    let told = going_on(&results.settings).unwrap();
+    let expected = extra_rounds(&results.settings).unwrap();
     assert_eq!(
-        told,
+        expected,
         "After 3 rounds, rows with an interval wider than ±5 % were measured in further rounds, \
          up to 4 in all."
     );
     results.settings.until_percent = Some(1000.0);
-    assert!(!said(&results).contains("is still"), "{}", said(&results));
+    assert!(!sentences(&results).contains("is still"), "{}", sentences(&results));
 }
 
 #[test]
@@ -105,8 +110,8 @@ fn what_failed_is_no_limit() {
         run.statuses = [(404, 20)].into();
         run.verdict[0].kind = Limit::NothingMeasured;
     }
-    let said = remarks(&Row::all(&results)).join("\n");
-    let told = "1 cell has no number, as requests failed: a with 20 clients (status 404).";
-    assert!(said.contains(told), "{said}");
-    assert!(said.contains("The limit was “cpu” in 1 cell."), "{said}");
+    let sentences = remarks(&Row::all(&results)).join("\n");
+    let expected = "1 cell has no number, because requests failed: a with 20 clients (status 404).";
+    assert!(sentences.contains(expected), "{sentences}");
+    assert!(sentences.contains("The limit was “cpu” in 1 cell."), "{sentences}");
 }

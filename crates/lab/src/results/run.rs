@@ -15,7 +15,7 @@ pub struct Run {
     pub round: usize,
     /// The measured time in seconds.
     pub measured_s: f64,
-    /// How long it took to let all clients in.
+    /// How long it took until all clients had a first answer.
     pub opening_s: f64,
     /// Good requests.
     pub requests: u64,
@@ -41,19 +41,19 @@ pub struct Run {
     pub latency_curve: Vec<(f64, u64)>,
     /// Requests that failed in the measured time.
     pub failures_total: u64,
-    /// All failures by kind, also while clients were let in.
+    /// All failures by kind, including those before the measured time.
     pub failures: BTreeMap<String, u64>,
     /// All answers by their status.
     pub statuses: BTreeMap<u16, u64>,
-    /// Whether an open loop achieved its rate, as far as the load saw.
+    /// Whether an open loop achieved its rate, according to the load generator.
     pub kept_up: Option<bool>,
     /// Requests of an open loop that were due and never began.
     pub unsent: u64,
-    /// How busy the load's threads were, from 0 to 1.
+    /// How busy the load generator's threads were, from 0 to 1.
     pub load_busy_share: f64,
     /// How much of the time they waited for a core that another thread had.
     pub load_waited_share: f64,
-    /// How many threads the load had.
+    /// How many threads the load generator had.
     pub load_threads: usize,
     /// The cost, where it could be measured.
     pub cost: Option<Cost>,
@@ -75,8 +75,8 @@ pub struct Run {
     pub verdict: Vec<Finding<Limit>>,
 }
 
-/// The cost of a run: the server with its children, and others apart. Cores are busy ones: half the
-/// time of one core is 0.5.
+/// The cost of a run: that of the server with its children, and separately that of other processes.
+/// Half the time of one core counts as 0.5 cores used.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Cost {
@@ -96,12 +96,12 @@ pub struct Cost {
     pub server_cores_idle: Option<f64>,
     /// Whether the store can use some of the same cores.
     pub store_shares_cores: bool,
-    /// Whether the load can.
+    /// Whether the load generator can use some of the same cores.
     pub load_shares_cores: bool,
     /// How many of the server's cores were kept busy by processes other than server, store and
-    /// load.
+    /// load generator.
     pub others_on_server_cores: Option<f64>,
-    /// The same for the load's cores.
+    /// How many of the load generator's cores were kept busy by such other processes.
     pub others_on_load_cores: Option<f64>,
     /// Processor time of the server per request, in microseconds.
     pub server_cpu_us_per_request: f64,
@@ -113,7 +113,7 @@ pub struct Cost {
     pub store_busiest_thread: Option<f64>,
     /// How many of its threads were ready to run and had no core, on average.
     pub store_threads_waiting: Option<f64>,
-    /// Processor time of the load per request, in microseconds.
+    /// Processor time of the load generator per request, in microseconds.
     pub load_cpu_us_per_request: f64,
     /// Cores used by all other processes on this machine.
     pub others_cores_used: Option<f64>,
@@ -122,8 +122,9 @@ pub struct Cost {
     /// How often a thread of the server was given a core, per request. Threads that ended before
     /// the end of the run are missing.
     pub switches_per_request: Option<f64>,
-    /// Whether some threads are missing.
-    pub switches_are_least: bool,
+    /// Whether some threads are missing, so that the number is a lower bound.
+    #[serde(rename = "switches_are_least")]
+    pub switches_are_lower_bound: bool,
     /// Page faults of the server per request.
     pub page_faults_per_request: f64,
 }
@@ -141,7 +142,7 @@ impl Run {
         let mut kinds: Vec<_> = self
             .failures
             .iter()
-            .filter(|(kind, count)| **count > 0 && !self.is_told_by_status(kind))
+            .filter(|(kind, count)| **count > 0 && !self.is_named_by_status(kind))
             .map(|(kind, count)| (kind.replace('_', " "), *count))
             .collect();
         kinds
@@ -160,7 +161,7 @@ impl Run {
         (!words.is_empty()).then(|| words.join(", "))
     }
 
-    fn is_told_by_status(&self, kind: &str) -> bool {
+    fn is_named_by_status(&self, kind: &str) -> bool {
         kind == "status" && self.bad_statuses().next().is_some()
     }
 

@@ -59,7 +59,7 @@ fn what_an_earlier_version_did_not_write_has_a_default() {
 }
 
 #[test]
-fn what_is_something_else_is_not_read() {
+fn other_files_are_not_read() {
     let other = |text: &str| Results::parse(text).unwrap_err();
     assert!(other("{}").contains("not written by"));
     assert!(other("no JSON").contains("not written by"));

@@ -1,13 +1,13 @@
 //! The comparison of two benches, cell by cell.
 //!
 //! Their rounds are not the same blocks, so the variance between rounds counts as well (Welch's
-//! test). Differences are called by Holm's procedure over all cells, which holds for any dependence
-//! between them (S. Holm, *A simple sequentially rejective multiple test procedure*, Scandinavian
-//! Journal of Statistics 6, 1979).
+//! test). Holm's procedure decides over all cells which differences are significant; it holds for
+//! any dependence between the cells (S. Holm, *A simple sequentially rejective multiple test
+//! procedure*, Scandinavian Journal of Statistics 6, 1979).
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use super::noise::{Logs, Squares, alike, residual};
+use super::noise::{Logs, Squares, pooled, residual};
 use super::thresholds::{LEAST_RATIO, LEVEL};
 
 /// The same cell in two benches.
@@ -20,7 +20,7 @@ pub struct Change {
     /// Its upper end.
     pub high: f64,
     /// Whether the benches differ.
-    pub is_called: bool,
+    pub is_different: bool,
 }
 
 /// The mean of a cell's logarithms.
@@ -33,8 +33,8 @@ struct Mean {
 }
 
 /// Compares the cells of two benches. Each row holds, for each server that both benches have, its
-/// values by round in the first and in the second. The result has a change for each cell, none
-/// where a bench has fewer than two runs.
+/// values by round in the first and in the second bench. The result has a change for each cell;
+/// none if a bench has fewer than two runs of the cell.
 pub fn compare_benches(rows: &[(Vec<Logs>, Vec<Logs>)]) -> Vec<Vec<Option<Change>>> {
     let tests: Vec<Vec<Option<Welch>>> = rows
         .iter()
@@ -43,36 +43,37 @@ pub fn compare_benches(rows: &[(Vec<Logs>, Vec<Logs>)]) -> Vec<Vec<Option<Change
             pairs.map(|(first, second)| Some(Welch::of(first?, second?))).collect()
         })
         .collect();
-    let mut chances: Vec<_> = tests.iter().flatten().flatten().map(Welch::chance).collect();
-    chances.sort_by(f64::total_cmp);
-    // Holm's procedure calls from the least probability on, up to the first that is too large.
-    let count = chances.len();
-    let is_small = |(at, chance): &(usize, &f64)| **chance <= LEVEL / (count - at) as f64;
-    let last = chances.iter().enumerate().take_while(is_small).last().map(|(_, chance)| *chance);
-    let change = |test: &Welch| test.change(last.is_some_and(|last| test.chance() <= last), count);
+    let mut p_values: Vec<_> = tests.iter().flatten().flatten().map(Welch::p_value).collect();
+    p_values.sort_by(f64::total_cmp);
+    // Holm's procedure accepts differences in the order of their p-values, up to the first p-value
+    // that is too large.
+    let count = p_values.len();
+    let is_small = |(at, p_value): &(usize, &f64)| **p_value <= LEVEL / (count - at) as f64;
+    let last = p_values.iter().enumerate().take_while(is_small).last().map(|(_, p_value)| *p_value);
+    let change = |test: &Welch| test.change(last.is_some_and(|last| test.p_value() <= last), count);
     tests.iter().map(|row| row.iter().map(|test| test.as_ref().map(change)).collect()).collect()
 }
 
 /// The means of the servers of a row in one bench.
 fn means(servers: &[Logs]) -> Vec<Option<Mean>> {
-    let alike = alike(servers);
-    let members = || servers.iter().zip(&alike).filter(|(_, is)| **is).map(|(logs, _)| logs);
+    let pooled = pooled(servers);
+    let members = || servers.iter().zip(&pooled).filter(|(_, is)| **is).map(|(logs, _)| logs);
     let within = members().map(deviations).fold(Squares::default(), |sum, own| Squares {
         sum: sum.sum + own.sum,
         freedom: sum.freedom + own.freedom,
     });
-    let pooled = run_variance(within, residual(&members().collect::<Vec<_>>()));
-    let mean = |(logs, is_alike): (&Logs, &bool)| {
+    let pooled_variance = run_variance(within, residual(&members().collect::<Vec<_>>()));
+    let mean = |(logs, is_pooled): (&Logs, &bool)| {
         let values: Vec<f64> = logs.iter().flatten().copied().collect();
         let own = deviations(logs);
-        let (variance, freedom) = match is_alike {
-            true => pooled?,
+        let (variance, freedom) = match is_pooled {
+            true => pooled_variance?,
             false => (own.variance()?, own.freedom as f64),
         };
         let (log, count) = (values.iter().sum::<f64>() / values.len() as f64, values.len());
         (count > 1).then(|| Mean { log, error: variance / count as f64, freedom })
     };
-    servers.iter().zip(&alike).map(mean).collect()
+    servers.iter().zip(&pooled).map(mean).collect()
 }
 
 /// The squares of a server's own runs, the changes from round to round included.
@@ -114,11 +115,11 @@ impl Welch {
     }
 
     fn student(&self) -> StudentsT {
-        StudentsT::new(0.0, 1.0, self.freedom.max(1.0)).expect("a positive number of freedom")
+        StudentsT::new(0.0, 1.0, self.freedom.max(1.0)).expect("positive degrees of freedom")
     }
 
     /// The probability of such a difference between benches that are alike.
-    fn chance(&self) -> f64 {
+    fn p_value(&self) -> f64 {
         match self.difference.abs() / self.error {
             distance if distance.is_nan() => 1.0,
             distance if distance.is_infinite() => 0.0,
@@ -129,7 +130,8 @@ impl Welch {
     fn change(&self, is_significant: bool, cells: usize) -> Change {
         let width = self.student().inverse_cdf(1.0 - LEVEL / 2.0 / cells as f64) * self.error;
         let (mut low, mut high) = (self.difference - width, self.difference + width);
-        // A difference that only Holm's procedure calls has a known direction and no more.
+        // If only Holm's procedure finds a difference, the interval ends at a ratio of 1: only the
+        // direction is known.
         if is_significant && self.difference > 0.0 {
             low = low.max(0.0);
         } else if is_significant {
@@ -139,7 +141,7 @@ impl Welch {
             value: self.difference.exp(),
             low: low.exp(),
             high: high.exp(),
-            is_called: is_significant && self.difference.abs() >= LEAST_RATIO.ln(),
+            is_different: is_significant && self.difference.abs() >= LEAST_RATIO.ln(),
         }
     }
 }
@@ -153,14 +155,14 @@ mod tests {
     }
 
     #[test]
-    fn what_has_changed_by_more_than_the_rounds_vary_is_called() {
+    fn what_has_changed_by_more_than_the_rounds_vary_is_different() {
         let first = vec![logs(&[100.0, 102.0, 98.0]), logs(&[50.0, 51.0, 49.0])];
         let second = vec![logs(&[150.0, 153.0, 147.0]), logs(&[50.2, 51.0, 49.2])];
         let changes = compare_benches(&[(first, second)]);
         let [faster, same] = [changes[0][0].unwrap(), changes[0][1].unwrap()];
-        assert!(faster.is_called && (1.49..1.51).contains(&faster.value), "{faster:?}");
+        assert!(faster.is_different && (1.49..1.51).contains(&faster.value), "{faster:?}");
         assert!(faster.low > 1.3 && faster.high < 1.7, "{faster:?}");
-        assert!(!same.is_called && same.low < 1.0 && same.high > 1.0, "{same:?}");
+        assert!(!same.is_different && same.low < 1.0 && same.high > 1.0, "{same:?}");
     }
 
     #[test]
@@ -173,7 +175,7 @@ mod tests {
 
     /// Benches whose rounds change by more than their runs, all alike.
     #[test]
-    fn benches_that_are_alike_are_seldom_called_different() {
+    fn benches_that_are_alike_seldom_differ() {
         let mut random = fastrand::Rng::with_seed(3);
         let mut normal = || (0..12).map(|_| random.f64()).sum::<f64>() - 6.0;
         let mut bench = || {
@@ -183,7 +185,7 @@ mod tests {
         };
         let is_wrong = |_: &usize| {
             let changes = compare_benches(&[(bench(), bench())]);
-            changes[0].iter().flatten().any(|change| change.is_called)
+            changes[0].iter().flatten().any(|change| change.is_different)
         };
         let wrong = (0..1000).filter(is_wrong).count();
         assert!(wrong <= 60, "{wrong} of 1000");

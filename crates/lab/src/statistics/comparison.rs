@@ -1,19 +1,20 @@
 //! The comparison of all servers of a row.
 
-use super::noise::{Logs, Squares, alike, differences, residual};
-use super::studentized_range::quantile;
+use super::noise::{Logs, Squares, differences, pooled, residual};
+use super::studentized_range::upper_quantile;
 use super::thresholds::{LEAST_RATIO, LEVEL};
 
-/// Up to these degrees of freedom the variance of a pair's own differences is completed with that
-/// of the row. A pair with more rounds has its own variance alone. The sum never decreases with
-/// more rounds, so that no power is lost.
+/// A pair whose own differences have fewer degrees of freedom than this takes the missing ones from
+/// the pooled variance of the row. A pair with more uses its own variance alone. The total never
+/// decreases as rounds are added, so that no power is lost.
 const POOLED_FREEDOM: usize = 60;
 
-/// The quantile of the normal distribution for four benches of five.
+/// The quantile of the normal distribution for a power of 80 %: a difference is found in four
+/// benches of five.
 const POWER: f64 = 0.842;
 
 /// The most rounds that are proposed.
-const MOST_ROUNDS: usize = 1000;
+const MAX_ROUNDS: usize = 1000;
 
 /// All servers of a row, compared with each other.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,9 +47,9 @@ pub struct Ratio {
     /// Its upper end.
     pub high: f64,
     /// Whether the servers differ.
-    pub is_called: bool,
-    /// The ratio, above 1, that this bench would have told from 1 in four of five cases.
-    pub least: f64,
+    pub is_different: bool,
+    /// The least ratio above 1 that this bench would have detected in four of five cases.
+    pub least_detectable: f64,
     spread: Spread,
 }
 
@@ -60,8 +61,8 @@ struct Spread {
     rounds: usize,
     /// How many servers the row compares.
     servers: usize,
-    /// How many share their variance; 2 if the pair stands alone.
-    alike: usize,
+    /// How many servers share their variance; 2 if the pair has its own.
+    pooled: usize,
 }
 
 impl Spread {
@@ -71,33 +72,33 @@ impl Spread {
     }
 
     /// The least logarithm of a ratio that is significant among all pairs.
-    fn significant(&self) -> f64 {
-        quantile(LEVEL, self.servers, self.freedom) * self.error()
+    fn significant_log(&self) -> f64 {
+        upper_quantile(LEVEL, self.servers, self.freedom) * self.error()
     }
 
-    /// The logarithm that is significant in four of five benches.
-    fn tellable(&self) -> f64 {
-        self.significant() + POWER * self.error() * std::f64::consts::SQRT_2
+    /// The least logarithm of a ratio that is significant in four of five benches.
+    fn detectable_log(&self) -> f64 {
+        self.significant_log() + POWER * self.error() * std::f64::consts::SQRT_2
     }
 
-    /// The same for a bench with another number of rounds.
+    /// The spread that a bench with another number of rounds would have.
     fn with_rounds(&self, rounds: usize) -> Spread {
         let own = rounds - 1;
-        let freedom = own.max(((self.alike - 1) * own).min(POOLED_FREEDOM));
+        let freedom = own.max(((self.pooled - 1) * own).min(POOLED_FREEDOM));
         Spread { rounds, freedom, ..*self }
     }
 }
 
 impl Ratio {
-    /// How many rounds would tell this ratio in four of five benches; none if too many.
+    /// How many rounds would detect this ratio in four of five benches; none if too many.
     pub fn rounds_for(&self, ratio: f64) -> Option<usize> {
         let goal = ratio.ln().abs();
-        (2..=MOST_ROUNDS).find(|rounds| self.spread.with_rounds(*rounds).tellable() <= goal)
+        (2..=MAX_ROUNDS).find(|rounds| self.spread.with_rounds(*rounds).detectable_log() <= goal)
     }
 
-    /// The ratio, above 1, that this many rounds would tell from 1 in four of five cases.
-    pub fn least_with(&self, rounds: usize) -> f64 {
-        self.spread.with_rounds(rounds.max(2)).tellable().exp().max(LEAST_RATIO)
+    /// The least ratio above 1 that this many rounds would detect in four of five cases.
+    pub fn detectable_with(&self, rounds: usize) -> f64 {
+        self.spread.with_rounds(rounds.max(2)).detectable_log().exp().max(LEAST_RATIO)
     }
 
     /// The ratio in the other direction.
@@ -107,19 +108,19 @@ impl Ratio {
 }
 
 impl Comparison {
-    /// Compares servers: the value of each in each round, none where a run takes no part. Values
-    /// are positive.
+    /// Compares servers, given the value of each in each round; none if a run is missing or was
+    /// left out. Values are positive.
     pub fn of(servers: &[Vec<Option<f64>>]) -> Comparison {
         let logs: Vec<Logs> = servers.iter().map(|values| logs_of(values)).collect();
         let means: Vec<_> = logs.iter().map(mean).collect();
         let compared: Vec<usize> =
             (0..logs.len()).filter(|index| logs[*index].iter().flatten().count() > 1).collect();
-        let those: Vec<Logs> = compared.iter().map(|index| logs[*index].clone()).collect();
-        let row = Compared::new(&those);
+        let compared_logs: Vec<Logs> = compared.iter().map(|index| logs[*index].clone()).collect();
+        let row = Compared::new(&compared_logs);
         let mut ratios = vec![vec![None; logs.len()]; logs.len()];
         for (at, one) in compared.iter().enumerate() {
-            for (beside, other) in compared.iter().enumerate().skip(at + 1) {
-                let ratio = row.ratio(at, beside);
+            for (other_at, other) in compared.iter().enumerate().skip(at + 1) {
+                let ratio = row.ratio(at, other_at);
                 ratios[*one][*other] = ratio;
                 ratios[*other][*one] = ratio.as_ref().map(Ratio::inverse);
             }
@@ -135,7 +136,7 @@ impl Comparison {
         Comparison { estimates, ratios, noise }
     }
 
-    /// The value of a server; none without a run that takes part.
+    /// The value of a server; none without a run that counts.
     pub fn estimate(&self, server: usize) -> Option<Estimate> {
         self.estimates[server]
     }
@@ -186,58 +187,59 @@ struct PairTest {
 /// The servers that have several runs.
 struct Compared {
     pairs: Vec<Vec<Option<PairTest>>>,
-    alike: Vec<bool>,
+    pooled: Vec<bool>,
     pool: Squares,
 }
 
 impl Compared {
     fn new(logs: &[Logs]) -> Compared {
-        let alike = alike(logs);
-        let members: Vec<_> = (0..logs.len()).filter(|index| alike[*index]).collect();
+        let pooled = pooled(logs);
+        let members: Vec<_> = (0..logs.len()).filter(|index| pooled[*index]).collect();
         let pool = residual(&members.iter().map(|index| &logs[*index]).collect::<Vec<_>>());
         let mut compared =
-            Compared { pairs: vec![vec![None; logs.len()]; logs.len()], alike, pool };
+            Compared { pairs: vec![vec![None; logs.len()]; logs.len()], pooled, pool };
         for one in 0..logs.len() {
             for other in one + 1..logs.len() {
                 compared.pairs[one][other] = compared.pair(logs, one, other);
             }
         }
-        compared.call_steps(logs, &members);
+        compared.step_down_test(logs, &members);
         compared
     }
 
     fn pair(&self, logs: &[Logs], one: usize, other: usize) -> Option<PairTest> {
         let (difference, rounds, own) = differences(&logs[one], &logs[other]);
-        let (servers, is_pooled) = (logs.len(), self.alike[one] && self.alike[other]);
-        let alike = if is_pooled { self.alike.iter().filter(|is| **is).count() } else { 2 };
+        let (servers, is_pooled) = (logs.len(), self.pooled[one] && self.pooled[other]);
+        let pooled = if is_pooled { self.pooled.iter().filter(|is| **is).count() } else { 2 };
         let rest = if is_pooled { self.pool.without(own) } else { Squares::default() };
         let (variance, freedom) = blend(own, rest)?;
-        let spread = Spread { variance, freedom, rounds, servers, alike };
-        // Members of the pool are called in steps, below.
-        let is_significant = !is_pooled && difference.abs() > spread.significant();
+        let spread = Spread { variance, freedom, rounds, servers, pooled };
+        // Pairs of the pool are tested by `step_down_test`.
+        let is_significant = !is_pooled && difference.abs() > spread.significant_log();
         Some(PairTest { difference, spread: Some(spread), is_significant })
     }
 
-    /// Calls differences among the servers that share the variance, from the widest stretch of
-    /// their order to the narrowest: the ends of a stretch differ if their difference exceeds the
-    /// studentized range of as many means, and the ends of each wider stretch differ.
-    fn call_steps(&mut self, logs: &[Logs], members: &[usize]) {
+    /// Decides which servers of the pool differ. They are sorted by their means, and each group of
+    /// neighbours is tested, the largest first. The two ends of a group differ if their difference
+    /// exceeds the studentized range for that number of means, and if the ends of every larger
+    /// group that contains it differ.
+    fn step_down_test(&mut self, logs: &[Logs], members: &[usize]) {
         let mut order: Vec<_> = members.to_vec();
         let mean = |index: &usize| mean(&logs[*index]).unwrap_or(0.0);
         order.sort_by(|one, other| mean(one).total_cmp(&mean(other)));
         let count = order.len();
-        let mut is_called = vec![vec![false; count]; count];
+        let mut differ = vec![vec![false; count]; count];
         for means in (2..=count).rev() {
             for first in 0..=count - means {
                 let last = first + means - 1;
-                let is_wider_called = (first == 0 || is_called[first - 1][last])
-                    && (last == count - 1 || is_called[first][last + 1]);
+                let wider_differ = (first == 0 || differ[first - 1][last])
+                    && (last == count - 1 || differ[first][last + 1]);
                 let (one, other) = (order[first].min(order[last]), order[first].max(order[last]));
                 let Some(pair) = &mut self.pairs[one][other] else { continue };
                 let Some(spread) = pair.spread else { continue };
-                let range = step(means, count, spread.freedom) * spread.error();
-                is_called[first][last] = is_wider_called && pair.difference.abs() > range;
-                pair.is_significant = is_called[first][last];
+                let range = critical_range(means, count, spread.freedom) * spread.error();
+                differ[first][last] = wider_differ && pair.difference.abs() > range;
+                pair.is_significant = differ[first][last];
             }
         }
     }
@@ -245,9 +247,10 @@ impl Compared {
     fn ratio(&self, one: usize, other: usize) -> Option<Ratio> {
         let pair = self.pairs[one][other]?;
         let spread = pair.spread?;
-        let width = spread.significant();
+        let width = spread.significant_log();
         let (mut low, mut high) = (pair.difference - width, pair.difference + width);
-        // A difference that only the stepwise test calls has a known direction and no more.
+        // If only the step-down test finds a difference, the interval ends at a ratio of 1: only
+        // the direction is known.
         if pair.is_significant && pair.difference > 0.0 {
             low = low.max(0.0);
         } else if pair.is_significant {
@@ -257,40 +260,40 @@ impl Compared {
             value: pair.difference.exp(),
             low: low.exp(),
             high: high.exp(),
-            is_called: pair.is_significant && pair.difference.abs() >= LEAST_RATIO.ln(),
-            least: spread.tellable().exp().max(LEAST_RATIO),
+            is_different: pair.is_significant && pair.difference.abs() >= LEAST_RATIO.ln(),
+            least_detectable: spread.detectable_log().exp().max(LEAST_RATIO),
             spread,
         })
     }
 
-    /// The half widths of the comparison intervals, in logarithms: if two do not overlap, their
-    /// servers are further apart than what is significant for the pair.
+    /// The half widths of the comparison intervals, in logarithms: if two intervals do not overlap,
+    /// the servers differ by more than is significant for the pair.
     fn widths(&self) -> Vec<f64> {
         let count = self.pairs.len();
         let threshold = |one: usize, other: usize| -> Option<f64> {
             let pair = self.pairs[one.min(other)][one.max(other)]?;
-            Some(pair.spread?.significant().max(LEAST_RATIO.ln()))
+            Some(pair.spread?.significant_log().max(LEAST_RATIO.ln()))
         };
-        let widest = |index: usize, is_alike: bool, beyond: &dyn Fn(usize, f64) -> f64| {
+        let widest = |index: usize, is_pooled: bool, share: &dyn Fn(usize, f64) -> f64| {
             let others =
-                (0..count).filter(|other| *other != index && self.alike[*other] == is_alike);
-            let widths = others.filter_map(|other| Some(beyond(other, threshold(index, other)?)));
+                (0..count).filter(|other| *other != index && self.pooled[*other] == is_pooled);
+            let widths = others.filter_map(|other| Some(share(other, threshold(index, other)?)));
             widths.fold(0.0, f64::max)
         };
         let half = |_: usize, width: f64| width / 2.0;
-        let shared: Vec<_> = (0..count).map(|index| widest(index, true, &half)).collect();
-        let apart = |index: usize| {
-            let beside = widest(index, true, &|other, width| width - shared[other]);
-            beside.max(widest(index, false, &half))
+        let in_pool: Vec<_> = (0..count).map(|index| widest(index, true, &half)).collect();
+        let set_aside = |index: usize| {
+            let against_pool = widest(index, true, &|other, width| width - in_pool[other]);
+            against_pool.max(widest(index, false, &half))
         };
         (0..count)
-            .map(|index| if self.alike[index] { shared[index] } else { apart(index) })
+            .map(|index| if self.pooled[index] { in_pool[index] } else { set_aside(index) })
             .collect()
     }
 }
 
-/// The variance of a pair's own squares, completed with those of the rest of the row, and its
-/// degrees of freedom (Satterthwaite). None if nothing was run twice.
+/// The variance of a pair and its degrees of freedom (Satterthwaite), from the pair's own squares
+/// and those of the rest of the row. None if nothing was run twice.
 fn blend(own: Squares, rest: Squares) -> Option<(f64, usize)> {
     let weight = POOLED_FREEDOM.saturating_sub(own.freedom).min(rest.freedom) as f64;
     let total = own.freedom as f64 + weight;
@@ -302,13 +305,13 @@ fn blend(own: Squares, rest: Squares) -> Option<(f64, usize)> {
     Some(((own.sum + weight * variance) / total, (total * total / spent) as usize))
 }
 
-/// The studentized range for a stretch of some of the means. Its level is lower for shorter
-/// stretches, of which there are more (Ryan, Einot, Gabriel and Welsch).
-fn step(means: usize, all: usize, freedom: usize) -> f64 {
+/// The studentized range that is significant for a group of `means` out of `all`. The level is
+/// lower for smaller groups, because there are more of them (Ryan, Einot, Gabriel and Welsch).
+fn critical_range(means: usize, all: usize, freedom: usize) -> f64 {
     let level = |means: usize| match means + 1 >= all {
         true => LEVEL,
         false => 1.0 - (1.0 - LEVEL).powf(means as f64 / all as f64),
     };
-    let ranges = (2..=means).map(|means| quantile(level(means), means, freedom));
+    let ranges = (2..=means).map(|means| upper_quantile(level(means), means, freedom));
     ranges.fold(0.0, f64::max)
 }

@@ -2,7 +2,7 @@
 
 use statrs::distribution::{ContinuousCDF, FisherSnedecor};
 
-/// A server is set aside if its variance would exceed the others' by chance with this probability.
+/// A server is set aside if its variance would exceed the others' by chance less often than this.
 /// A stricter test would leave a server with five times the noise among the others in most benches
 /// of three rounds; a laxer one sets alike servers aside, and the rest seem less noisy than they
 /// are.
@@ -32,7 +32,7 @@ impl Squares {
     }
 }
 
-/// The logarithms of a server's values by round; none where a run takes no part.
+/// The logarithms of a server's values by round; none for a round without a run that counts.
 pub type Logs = Vec<Option<f64>>;
 
 /// The differences of two servers within the rounds that both have: their mean, their number, and
@@ -47,8 +47,8 @@ pub fn differences(one: &Logs, other: &Logs) -> (f64, usize, Squares) {
 
 /// The residual squares of these servers, after those of servers and rounds are taken out.
 ///
-/// They are computed from the differences of all pairs, which is the same where each server has a
-/// run in each round, and also defined where runs are missing.
+/// They are computed from the differences of all pairs. This is equivalent if each server has a run
+/// in each round, and also possible if runs are missing.
 pub fn residual(servers: &[&Logs]) -> Squares {
     let mut pairs = Squares::default();
     for (at, one) in servers.iter().enumerate() {
@@ -73,15 +73,15 @@ pub fn residual(servers: &[&Logs]) -> Squares {
 
 /// Which servers share the residual variance: all but those that plainly vary more.
 ///
-/// The server with the largest variance is compared with the rest, and set aside if it exceeds
-/// them; then the next one. At most half of the servers are.
-pub fn alike(servers: &[Logs]) -> Vec<bool> {
-    let mut alike = vec![true; servers.len()];
-    let members = |alike: &[bool]| -> Vec<usize> {
-        (0..servers.len()).filter(|index| alike[*index]).collect()
+/// The server with the largest variance is compared with the rest, and set aside if it varies
+/// plainly more; then the next one. At most half of the servers are set aside.
+pub fn pooled(servers: &[Logs]) -> Vec<bool> {
+    let mut pooled = vec![true; servers.len()];
+    let members = |pooled: &[bool]| -> Vec<usize> {
+        (0..servers.len()).filter(|index| pooled[*index]).collect()
     };
     for _ in 0..servers.len().saturating_sub(1) / 2 {
-        let group = members(&alike);
+        let group = members(&pooled);
         let squares = |without: Option<usize>| {
             let logs = group.iter().filter(|index| Some(**index) != without);
             residual(&logs.map(|index| &servers[*index]).collect::<Vec<_>>())
@@ -91,15 +91,15 @@ pub fn alike(servers: &[Logs]) -> Vec<bool> {
             let rest = squares(Some(*index));
             let own = all.without(rest);
             let ratio = own.variance()? / rest.variance()?;
-            let chance = FisherSnedecor::new(own.freedom as f64, rest.freedom as f64).ok()?;
-            let is_plain = ratio.is_infinite();
+            let distribution = FisherSnedecor::new(own.freedom as f64, rest.freedom as f64).ok()?;
+            let p_value = || if ratio.is_infinite() { 0.0 } else { distribution.sf(ratio) };
             // Runs that are all equal leave nothing to compare with.
-            (!ratio.is_nan()).then(|| (*index, if is_plain { 0.0 } else { chance.sf(ratio) }))
+            (!ratio.is_nan()).then(|| (*index, p_value()))
         });
         match excess.min_by(|one, other| one.1.total_cmp(&other.1)) {
-            Some((index, chance)) if chance < SET_ASIDE_LEVEL => alike[index] = false,
+            Some((index, p_value)) if p_value < SET_ASIDE_LEVEL => pooled[index] = false,
             _ => break,
         }
     }
-    alike
+    pooled
 }

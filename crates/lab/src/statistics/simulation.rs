@@ -5,7 +5,7 @@ use super::comparison::Comparison;
 /// Seven servers, as in the articles.
 const SERVERS: usize = 7;
 
-/// A run varies by this much.
+/// The standard deviation of a run, as a share of its value.
 const NOISE: f64 = 0.05;
 
 /// Benches of one kind.
@@ -18,19 +18,19 @@ struct Simulation {
     noisier: f64,
 }
 
-/// How often differences were called.
+/// How often servers were found to differ.
 #[derive(Debug)]
 struct Rates {
-    /// Between the first two servers.
-    named: f64,
-    /// Between any two but the noisy one, of those that are alike.
+    /// The first two servers.
+    found: f64,
+    /// Any two servers that are alike, without the noisy one.
     wrong: f64,
 }
 
 impl Simulation {
     fn run(&self) -> Rates {
         let mut random = fastrand::Rng::with_seed(14);
-        let (mut named, mut wrong) = (0, 0);
+        let (mut found, mut wrong) = (0, 0);
         for _ in 0..self.benches {
             // What changes from round to round is the same for all servers.
             let changes: Vec<_> = (0..self.rounds).map(|_| 0.1 * normal(&mut random)).collect();
@@ -45,15 +45,15 @@ impl Simulation {
                 })
                 .collect();
             let comparison = Comparison::of(&servers);
-            let is_called = |one, other| comparison.ratio(one, other).unwrap().is_called;
+            let is_different = |one, other| comparison.ratio(one, other).unwrap().is_different;
             let from = if self.better > 1.0 { 1 } else { 0 };
             let to = if self.noisier > 1.0 { SERVERS - 1 } else { SERVERS };
-            named += usize::from(is_called(0, 1));
-            let any = (from..to).any(|one| (one + 1..to).any(|other| is_called(one, other)));
+            found += usize::from(is_different(0, 1));
+            let any = (from..to).any(|one| (one + 1..to).any(|other| is_different(one, other)));
             wrong += usize::from(any);
         }
         let share = |count: usize| count as f64 / self.benches as f64;
-        Rates { named: share(named), wrong: share(wrong) }
+        Rates { found: share(found), wrong: share(wrong) }
     }
 }
 
@@ -64,7 +64,7 @@ fn normal(random: &mut fastrand::Rng) -> f64 {
 }
 
 fn rates(rounds: usize, better: f64, noisier: f64) -> Rates {
-    // Few rounds decide closely, and are quick to simulate.
+    // With few rounds the rates are near their bounds, and benches are quick to simulate.
     let benches = if rounds <= 10 { 4000 } else { 600 };
     Simulation { rounds, benches, better, noisier }.run()
 }
@@ -73,7 +73,7 @@ fn rates(rounds: usize, better: f64, noisier: f64) -> Rates {
 fn a_server_that_is_1_2_times_the_others_is_told_apart() {
     for (rounds, at_least) in [(3, 0.78), (5, 0.98), (10, 0.999)] {
         let rates = rates(rounds, 1.2, 1.0);
-        assert!(rates.named >= at_least, "{rounds} rounds: {rates:?}");
+        assert!(rates.found >= at_least, "{rounds} rounds: {rates:?}");
     }
 }
 
@@ -81,12 +81,12 @@ fn a_server_that_is_1_2_times_the_others_is_told_apart() {
 fn a_noisy_server_does_not_hide_the_difference_of_others() {
     for (rounds, at_least) in [(3, 0.73), (5, 0.93), (10, 0.949)] {
         let rates = rates(rounds, 1.2, 5.0);
-        assert!(rates.named >= at_least, "{rounds} rounds: {rates:?}");
+        assert!(rates.found >= at_least, "{rounds} rounds: {rates:?}");
     }
 }
 
 #[test]
-fn servers_that_are_alike_are_called_different_in_few_rows() {
+fn servers_that_are_alike_differ_in_few_rows() {
     for rounds in [2, 3, 5, 10, 20, 50] {
         let rates = rates(rounds, 1.0, 1.0);
         assert!(rates.wrong <= 0.06, "{rounds} rounds: {rates:?}");
@@ -102,19 +102,19 @@ fn a_noisy_server_makes_no_differences_among_the_others() {
 }
 
 #[test]
-fn more_rounds_tell_apart_no_fewer() {
+fn more_rounds_detect_no_fewer_differences() {
     for noisier in [1.0, 5.0] {
-        // A ratio that ten rounds tell in about half of the benches, and one that all tell.
+        // A ratio that ten rounds detect in about half of the benches, and one that all detect.
         for better in [1.08, 1.2] {
-            let told = [3, 5, 10, 20, 40, 60, 62, 100].map(|rounds| {
+            let shares = [3, 5, 10, 20, 40, 60, 62, 100].map(|rounds| {
                 let benches = 600;
-                Simulation { rounds, benches, better, noisier }.run().named
+                Simulation { rounds, benches, better, noisier }.run().found
             });
             // Three standard errors of a difference of two such shares.
             let error = |share: f64| share * (1.0 - share) / 600.0;
-            for pair in told.windows(2) {
+            for pair in shares.windows(2) {
                 let noise = 3.0 * (error(pair[0]) + error(pair[1])).sqrt();
-                assert!(pair[1] >= pair[0] - noise, "{better} times, {noisier}: {told:?}");
+                assert!(pair[1] >= pair[0] - noise, "{better} times, {noisier}: {shares:?}");
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The studentized range: the range of several normal means, in units of their estimated standard
-//! error. Its distribution is integrated numerically; no crate that was found is accurate with few
-//! degrees of freedom or free of the GPL.
+//! error. Its distribution is integrated numerically: the crates that were found are inaccurate
+//! with few degrees of freedom, or are under the GPL.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -9,15 +9,15 @@ use statrs::distribution::{ContinuousCDF, Normal};
 use statrs::function::gamma::ln_gamma;
 
 /// More degrees of freedom than this make no difference.
-const MOST_FREEDOM: usize = 1000;
+const MAX_FREEDOM: usize = 1000;
 
 /// The range that is exceeded with this probability.
 ///
-/// `means` are compared, at least 2; the variance was estimated with `freedom` degrees of freedom,
-/// at least 1.
-pub fn quantile(probability: f64, means: usize, freedom: usize) -> f64 {
+/// `means` is the number of compared means, at least 2; `freedom` the degrees of freedom of the
+/// estimated variance, at least 1.
+pub fn upper_quantile(probability: f64, means: usize, freedom: usize) -> f64 {
     static KNOWN: Mutex<BTreeMap<(u64, usize, usize), f64>> = Mutex::new(BTreeMap::new());
-    let freedom = freedom.clamp(1, MOST_FREEDOM);
+    let freedom = freedom.clamp(1, MAX_FREEDOM);
     let key = (probability.to_bits(), means, freedom);
     let known = |known: &BTreeMap<_, f64>| known.get(&key).copied();
     let lock = || KNOWN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -52,7 +52,8 @@ fn exceeded(range: f64, means: usize, freedom: usize) -> f64 {
     let width = 1.0 / (2.0 * freedom).sqrt();
     let (from, to) = (-(20.0 / freedom + 5.0 * width), 5.0 * width);
     let step = (to - from) / STEPS as f64;
-    // The density of the logarithm u of the chi distribution divided by the root of its freedom.
+    // The density of u, the logarithm of a chi variable divided by the square root of its degrees
+    // of freedom.
     let scale = 2.0f64.ln() + freedom / 2.0 * (freedom / 2.0).ln() - ln_gamma(freedom / 2.0);
     let density = |u: f64| (scale + freedom * u - freedom / 2.0 * (2.0 * u).exp()).exp();
     let normal_range = NormalRange::new(means);
@@ -65,7 +66,7 @@ fn exceeded(range: f64, means: usize, freedom: usize) -> f64 {
 struct NormalRange {
     normal: Normal,
     variables: usize,
-    /// Points of the lowest variable, with density and distribution function.
+    /// Points of the lowest variable, each with its density and distribution function.
     lowest: Vec<(f64, f64, f64)>,
 }
 
@@ -116,7 +117,7 @@ mod tests {
             (0.01, 4, 120, 4.4970),
             (0.04, 7, 600, 4.2929),
         ] {
-            let quantile = quantile(probability, means, freedom);
+            let quantile = upper_quantile(probability, means, freedom);
             let error = (quantile / expected - 1.0).abs();
             assert!(error < 2e-4, "{means} means, freedom {freedom}: {quantile}, not {expected}");
         }

@@ -1,5 +1,5 @@
-//! Foreign text, from a results file or a server's output, without control sequences for the
-//! terminal and without characters that change its order.
+//! Replaces the control characters in untrusted text, such as a results file or a server's output:
+//! those that a terminal obeys, and those that change the direction of text.
 
 use serde_json::Value;
 

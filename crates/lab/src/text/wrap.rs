@@ -25,11 +25,11 @@ pub fn wrapped(text: &str, width: Option<usize>, indent: usize) -> String {
 }
 
 /// The text, cut to at most this many characters; an ellipsis marks the cut.
-pub fn shortened(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
+pub fn shortened(text: &str, max_chars: usize) -> String {
+    if text.chars().count() <= max_chars {
         return text.to_owned();
     }
-    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+    text.chars().take(max_chars.saturating_sub(1)).chain(['…']).collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! What limited a server under a load, or kept clients from it, as far as the load can observe
-//! that.
+//! What limited a server under a load, or kept clients from it, as far as the load generator can
+//! observe that.
 
 use super::observations::Observations;
 use super::thresholds::{BUSY, NO_DESCRIPTORS, QUEUED, SHARED};
@@ -12,27 +12,27 @@ use crate::text::numbers::{counted, of_cores};
 /// If the clients' think time is this share of the time, the clients are the limit.
 const THINKING: f64 = 0.5;
 
-/// Findings about ports, descriptors and queue places that the load or the server lacked.
+/// Findings about ports, descriptors and places in the accept queue that were lacking.
 pub fn shortages(seen: &Observations) -> Vec<Finding<Diagnosis>> {
     let mut found = Vec::new();
     if seen.failures.of(Failure::NoPort) > 0 {
-        let text = "This load ran out of ports to connect from. Widen the range with sysctl \
+        let text = "The load generator ran out of ports. Widen the range with sysctl \
             net.ipv4.ip_local_port_range=\"1024 65535\", or keep connections alive.";
         found.push(finding(Diagnosis::PortsRanOut, text));
     }
     if seen.failures.of(Failure::NoDescriptor) > 0 {
-        let text = "This load ran out of descriptors. Raise the limit with ulimit -Hn, or ask for \
-            fewer clients.";
+        let text = "The load generator ran out of descriptors. Raise the limit with ulimit -Hn, or \
+            use fewer clients.";
         found.push(finding(Diagnosis::DescriptorsRanOut, text));
     }
     if seen.overflows > 0 {
-        let takes = seen.queue_limit.map(|most| format!(", which takes {most},"));
+        let holds = seen.queue_limit.map(|max| format!(", which holds {max},"));
         let text = format!(
-            "The server's queue of connections{} was full: the kernel let {} go (nstat -az \
-             TcpExtListenOverflows), and their clients had to try again after a second or more. \
-             Raise the server's backlog, and net.core.somaxconn with it.",
-            takes.unwrap_or_default(),
-            seen.overflows
+            "The server's accept queue{} was full: the kernel dropped {} (nstat -az \
+             TcpExtListenOverflows), and clients had to try again after a second or more. Raise \
+             the server's backlog, and net.core.somaxconn with it.",
+            holds.unwrap_or_default(),
+            counted(seen.overflows, "connection")
         );
         found.push(finding(Diagnosis::AcceptQueueOverflowed, text));
     }
@@ -61,11 +61,11 @@ pub fn server_limits(seen: &Observations) -> Vec<Finding<Diagnosis>> {
             }
         );
         found.push(finding(Diagnosis::ServerBusy, text));
-    } else if let Some((used, allowed)) = seen.server_cores.filter(|_| uses_all_with_us(seen)) {
+    } else if let Some((used, allowed)) = seen.server_cores.filter(|_| uses_all_with_load(seen)) {
         let text = format!(
-            "Server and load used up the cores that they share: of {} the server used {used:.2} \
-             and this load {:.2}, and threads of the server waited for a core. Give each its own \
-             cores with taskset -c.",
+            "Server and load generator used up the cores that they share: of {} the server used \
+             {used:.2} and the load generator {:.2}, and threads of the server waited for a core. \
+             Give each its own cores with taskset -c.",
             counted(allowed as u64, "core"),
             seen.generator_cores
         );
@@ -73,7 +73,7 @@ pub fn server_limits(seen: &Observations) -> Vec<Finding<Diagnosis>> {
     } else if let Some((busy, waited)) = starved {
         let text = format!(
             "The server had to share its cores: its busiest thread ran {:.0} % of the time and \
-             waited {:.0} % for a core that another thread had. Pin it and this load to \
+             waited {:.0} % for a core that another thread had. Pin server and load generator to \
              different cores with taskset -c.",
             busy * 100.0,
             waited * 100.0
@@ -91,9 +91,9 @@ pub fn server_limits(seen: &Observations) -> Vec<Finding<Diagnosis>> {
     found
 }
 
-/// Whether the server and this load together kept the server's cores busy, so that the server's
-/// threads had to wait for a core.
-fn uses_all_with_us(seen: &Observations) -> bool {
+/// Whether the server and the load generator together kept the server's cores busy, so that the
+/// server's threads had to wait for a core.
+fn uses_all_with_load(seen: &Observations) -> bool {
     let Some((used, allowed)) = seen.server_cores.filter(|_| seen.shares_cores) else {
         return false;
     };
@@ -103,8 +103,8 @@ fn uses_all_with_us(seen: &Observations) -> bool {
         && seen.server_waiting.is_some_and(|waiting| used + waiting >= all)
 }
 
-/// The finding that other processes kept the server's cores busy and threads waited for these. The
-/// limit can't be told then.
+/// The finding that other processes kept the server's cores busy and threads waited for these. Then
+/// the limit can't be determined.
 pub fn disturbed(seen: &Observations) -> Option<Finding<Diagnosis>> {
     let (used, allowed) = seen.server_cores?;
     let busy = seen.server_cores_busy.filter(|share| *share >= BUSY)?;
@@ -113,7 +113,7 @@ pub fn disturbed(seen: &Observations) -> Option<Finding<Diagnosis>> {
         return None;
     }
     let text = format!(
-        "What limited the numbers can't be told: the cores that the server can use were busy \
+        "The limit can't be determined: the cores that the server can use were busy \
          {:.0} % of the time, though it used only {}, and {waiting:.1} of its threads waited for \
          a core on average. Give it cores that no other process uses, with taskset -c.",
         busy * 100.0,
@@ -141,23 +141,23 @@ pub fn nothing_limits(seen: &Observations) -> Finding<Diagnosis> {
         } else {
             "the server's processes could not be found"
         };
-        let text =
-            format!("This load was not the limit. The limit can't be told from here: {why}.");
+        let text = format!(
+            "The load generator was not the limit, which can't be determined from here: {why}."
+        );
         return finding(Diagnosis::OutOfSight, text);
     }
-    // If threads can't be seen, one that is busy all the time can't be told from several half busy
-    // ones.
+    // If threads can't be seen, one busy thread can't be told from several half busy ones.
     if let Some((used, allowed)) = seen.server_cores.filter(|(used, _)| *used >= BUSY)
         && seen.server_thread.is_none()
     {
         let text = format!(
-            "This load was not the limit. The server used {} that it may use; whether one of its \
-             threads was busy all the time can't be seen.",
+            "The load generator was not the limit. The server used {} that it may use; whether one \
+             of its threads was busy all the time can't be seen.",
             of_cores(used, allowed)
         );
         return finding(Diagnosis::OutOfSight, text);
     }
-    let text = "Neither the server nor this load was busy: requests waited for a store, a disk, a \
-        lock, or for their turn. More clients may make more requests.";
+    let text = "Neither the server nor the load generator was busy: requests waited for a store, a \
+        disk, a lock, or for their turn. More clients may make more requests.";
     finding(Diagnosis::NothingBusy, text)
 }

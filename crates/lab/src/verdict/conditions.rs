@@ -9,7 +9,7 @@ pub struct Conditions {
     pub rate_per_s: Option<f64>,
     /// How many cores the bench gave to the server. Used only if the observed number is missing.
     pub server_cores: usize,
-    /// How many clients it can have at once, if a limit is known.
+    /// How many clients the server can have at once, if a limit is known.
     pub pool: Option<usize>,
     /// Whether the requested path needs the store.
     pub uses_store: bool,

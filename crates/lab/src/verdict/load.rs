@@ -36,8 +36,9 @@ pub fn judge(seen: &Observations) -> Vec<Finding<Diagnosis>> {
     }
     if seen.generator_waited >= SHARED && !is_generator {
         let text = format!(
-            "This load waited {:.0} % of the time for a core that another process had, which \
-             lengthens the latencies. Pin it and the server to different cores with taskset -c.",
+            "The load generator waited {:.0} % of the time for a core that another process had, \
+             which lengthens the latencies. Pin it and the server to different cores with taskset \
+             -c.",
             seen.generator_waited * 100.0
         );
         found.push(finding(Diagnosis::GeneratorStarved, text));
@@ -114,16 +115,16 @@ fn open_loop(seen: &Observations, rate: f64, kept_up: bool) -> Finding<Diagnosis
         1 => "the only client was".to_owned(),
         clients => format!("all {clients} clients were"),
     };
-    // A slow load can leave answers unread, so that clients are not free although they have an
-    // answer.
+    // A slow load generator can leave answers unread, so that clients are not free although they
+    // have an answer.
     let waited = match seen.generator_is_slow() {
-        true => "waiting for answers or for this load to read them",
+        true => "waiting for answers or for the load generator to read them",
         false => "waiting for answers",
     };
     if seen.unsent > 0 {
         let _ = write!(
             text,
-            " {} never begun, as {clients} {waited}; their latencies are missing.",
+            " {} never begun, because {clients} {waited}; their latencies are missing.",
             if seen.unsent == 1 { "1 was".into() } else { format!("{} were", seen.unsent) }
         );
     }
@@ -131,15 +132,15 @@ fn open_loop(seen: &Observations, rate: f64, kept_up: bool) -> Finding<Diagnosis
     if late > 0 {
         let _ = write!(
             text,
-            " {} begun more than 1 ms late, as {clients} {waited}; latencies count from when \
-             requests were due.",
+            " {} begun more than 1 ms late, because {clients} {waited}; latencies count from the \
+             time at which requests were due.",
             if late == 1 { "1 was".into() } else { format!("{late} were") }
         );
     }
     finding(kind, text)
 }
 
-/// Findings about processor time that the load itself lacked, so that it was slow or late.
+/// Findings about processor time that the load generator lacked, so that it was slow or late.
 fn generator(seen: &Observations) -> Vec<Finding<Diagnosis>> {
     let (busy, waited) = (seen.generator_busy, seen.generator_waited);
     let (busy_percent, waited_percent) = (busy * 100.0, waited * 100.0);
@@ -147,32 +148,32 @@ fn generator(seen: &Observations) -> Vec<Finding<Diagnosis>> {
     let mut found = Vec::new();
     if busy >= BUSY {
         let limit = match seen.server_is_busy() {
-            true => "so was the server, and the numbers may be those of either",
-            false => "this load was the limit, not the server",
+            true => "the server was busy too, and either may be the limit",
+            false => "the load generator was the limit, not the server",
         };
         let text = format!(
-            "The {threads} of this load ran {busy_percent:.0} % of the time: {limit}. Give the \
-             load more --threads and cores, or another machine."
+            "The {threads} of the load generator ran {busy_percent:.0} % of the time: {limit}. \
+             Give the generator more --threads and cores, or another machine."
         );
         found.push(finding(Diagnosis::GeneratorBusy, text));
     } else if busy + waited >= BUSY && waited >= SHARED {
         let text = format!(
-            "This load had to share its cores: its {threads} ran {busy_percent:.0} % of the time \
-             and waited {waited_percent:.0} % for a core that another process had. Pin it and the \
-             server to different cores with taskset -c.",
+            "The load generator had to share its cores: its {threads} ran {busy_percent:.0} % of \
+             the time and waited {waited_percent:.0} % for a core that another process had. Pin it \
+             and the server to different cores with taskset -c.",
         );
         found.push(finding(Diagnosis::GeneratorStarved, text));
     }
     if seen.rate_asked.is_some() && seen.generator_is_late() {
-        let (p99, most) = seen.own_lateness_us;
+        let (p99, max) = seen.own_lateness_us;
         let text = format!(
-            "This load was late itself: {} left more than 1 ms after {} due although a client was \
-             free (99 % of all left within {}, all within {}). That is in the latencies and not \
-             the server's doing.",
+            "The load generator itself was late: {} left more than 1 ms after {} due although a \
+             client was free (99 % of all left within {}, all within {}). The latencies include \
+             that; the server did not cause it.",
             requests(seen.own_late),
             if seen.own_late == 1 { "it was" } else { "they were" },
             latency(p99 as f64),
-            latency(most as f64)
+            latency(max as f64)
         );
         found.push(finding(Diagnosis::GeneratorLate, text));
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::failure::Failures;
 
-/// A closed loop in which both the server and the load had processor time to spare.
+/// A closed loop in which both the server and the load generator had processor time to spare.
 fn easy() -> Observations {
     Observations {
         clients: 50,
@@ -42,7 +42,7 @@ fn a_busy_generator_is_named_before_all_others() {
     assert_eq!(kinds(&seen), [Diagnosis::GeneratorBusy, Diagnosis::ServerBusy]);
     assert!(judge(&seen)[0].text.contains("98 %"), "{seen:?}");
     // If both are busy, the verdict can't tell which is the limit.
-    assert!(judge(&seen)[0].text.contains("of either"), "{:?}", judge(&seen));
+    assert!(judge(&seen)[0].text.contains("either may be the limit"), "{:?}", judge(&seen));
     let alone = Observations { generator_busy: 0.98, ..easy() };
     assert_eq!(kinds(&alone), [Diagnosis::GeneratorBusy]);
     assert!(judge(&alone)[0].text.contains("not the server"), "{:?}", judge(&alone));
@@ -50,7 +50,7 @@ fn a_busy_generator_is_named_before_all_others() {
     assert_eq!(kinds(&seen), [Diagnosis::GeneratorStarved]);
     let seen = Observations { generator_busy: 0.1, generator_waited: 0.2, ..easy() };
     assert_eq!(kinds(&seen), [Diagnosis::NothingBusy, Diagnosis::GeneratorStarved]);
-    // A load that waits for a core now and then has enough of them.
+    // A load generator that waits for a core now and then has enough of them.
     let seen = Observations { generator_busy: 0.85, generator_waited: 0.09, ..easy() };
     assert_eq!(kinds(&seen), [Diagnosis::NothingBusy]);
 }
@@ -70,7 +70,7 @@ fn a_busy_server_is_one_busy_thread_or_all_that_it_may_use() {
 
 #[test]
 fn cores_that_server_and_load_use_up_are_told_from_those_that_neighbours_have() {
-    // Many threads on one core with the load, none of them busy for long.
+    // Many threads on one core with the load generator, none of them busy for long.
     let one = Observations {
         server_cores: Some((0.6, 1)),
         server_thread: Some(0.02),
@@ -83,7 +83,7 @@ fn cores_that_server_and_load_use_up_are_told_from_those_that_neighbours_have() 
     };
     assert_eq!(kinds(&one), [Diagnosis::MachineBusy]);
     let text = &judge(&one)[0].text;
-    assert!(text.contains("of 1 core the server used 0.60 and this load 0.38"), "{text}");
+    assert!(text.contains("of 1 core the server used 0.60 and the load generator 0.38"), "{text}");
     // A server that sleeps, and a neighbour on its cores.
     let sleeps = Observations {
         server_cores: Some((0.02, 2)),
@@ -106,7 +106,7 @@ fn cores_that_server_and_load_use_up_are_told_from_those_that_neighbours_have() 
         ..sleeps.clone()
     };
     assert_eq!(kinds(&shared), [Diagnosis::Disturbed, Diagnosis::GeneratorStarved]);
-    // The load is pinned elsewhere: what it uses is not of these cores.
+    // The load generator is pinned to other cores, and uses none of these.
     let apart = Observations { shares_cores: false, ..one };
     assert_eq!(kinds(&apart), [Diagnosis::Disturbed]);
     let unseen = Observations { server_cores: Some((1.2, 4)), server_thread: None, ..easy() };
@@ -126,7 +126,7 @@ fn a_small_pool_is_recognised_by_clients_waiting_to_be_accepted() {
 fn a_full_queue_and_a_lack_of_ports_and_descriptors_are_found() {
     let seen = Observations { overflows: 12, queue: 10.0, queue_limit: Some(10), ..easy() };
     assert_eq!(kinds(&seen), [Diagnosis::AcceptQueueOverflowed, Diagnosis::WorkersTaken]);
-    assert!(judge(&seen)[0].text.contains("which takes 10, was full"), "{:?}", judge(&seen));
+    assert!(judge(&seen)[0].text.contains("which holds 10, was full"), "{:?}", judge(&seen));
     let seen = Observations { server_descriptors: Some(0), queue: 10.0, ..easy() };
     assert_eq!(kinds(&seen), [Diagnosis::ServerDescriptorsRanOut, Diagnosis::WorkersTaken]);
     let failures = failures(&[Failure::NoPort, Failure::NoDescriptor]);
@@ -147,7 +147,8 @@ fn an_open_loop_keeps_up_or_falls_behind() {
     assert_eq!(kinds(&open()), [Diagnosis::KeptUp]);
     let late = Observations { late: 900, ..open() };
     assert_eq!(kinds(&late), [Diagnosis::KeptUp]);
-    assert!(judge(&late)[0].text.contains("900 were begun more than 1 ms late, as all 50 clients"));
+    let expected = "900 were begun more than 1 ms late, because all 50 clients";
+    assert!(judge(&late)[0].text.contains(expected), "{:?}", judge(&late));
     // If the server keeps up, the verdict does not say that it is busy.
     let busy = Observations { server_thread: Some(0.95), ..open() };
     assert_eq!(kinds(&busy), [Diagnosis::KeptUp]);
@@ -183,7 +184,7 @@ fn a_rate_is_kept_up_by_good_answers_alone() {
 }
 
 #[test]
-fn a_load_that_is_late_itself_blames_no_server() {
+fn a_load_generator_that_is_late_blames_no_server() {
     let late = Observations { late: 900, own_late: 900, own_lateness_us: (3_000, 9_000), ..open() };
     assert_eq!(kinds(&late), [Diagnosis::KeptUp, Diagnosis::GeneratorLate]);
     assert!(!judge(&late)[0].text.contains("late"), "{:?}", judge(&late));
@@ -191,8 +192,8 @@ fn a_load_that_is_late_itself_blames_no_server() {
     assert!(judge(&late)[1].text.contains("within 3.00 ms, all within 9.00 ms"));
     let behind = Observations { unsent: 5000, ..late };
     assert_eq!(kinds(&behind), [Diagnosis::FellBehind, Diagnosis::GeneratorLate]);
-    assert!(judge(&behind)[0].text.contains("or for this load to read them"));
-    // On any machine, a load is late now and then.
+    assert!(judge(&behind)[0].text.contains("or for the load generator to read them"));
+    // On any machine, a load generator is late now and then.
     let seldom = Observations { late: 9, own_late: 9, ..open() };
     assert_eq!(kinds(&seldom), [Diagnosis::KeptUp]);
 }
@@ -209,7 +210,7 @@ fn early_answers_and_bad_statuses_are_found() {
 }
 
 #[test]
-fn clients_that_think_and_servers_that_are_elsewhere_are_told() {
+fn clients_that_think_and_servers_that_are_elsewhere_are_reported() {
     let thinking = Observations { think_s: 0.1, ..easy() };
     assert_eq!(kinds(&thinking), [Diagnosis::ClientsPaused]);
     let far = Observations { server_is_here: false, server_cores: None, ..easy() };

@@ -9,7 +9,8 @@ use crate::failure::Failures;
 /// answers came at most this share below the rate.
 const MISSING: f64 = 0.01;
 
-/// If the load itself was late with more than this share of its requests, the verdict says so.
+/// If the load generator itself was late with more than this share of its requests, the verdict
+/// says so.
 const OWN_LATE: f64 = 0.01;
 
 /// The observations.
@@ -21,7 +22,7 @@ pub struct Observations {
     pub rate_achieved: f64,
     /// The number of clients.
     pub clients: usize,
-    /// The number of the load's threads.
+    /// The number of the load generator's threads.
     pub threads: usize,
     /// Good requests.
     pub requests: u64,
@@ -41,17 +42,17 @@ pub struct Observations {
     pub early: u64,
     /// Requests that began more than a millisecond after they were due.
     pub late: u64,
-    /// Those late requests for which a client was free.
+    /// The late requests for which a client was free.
     pub own_late: u64,
-    /// How late requests began although a client was free: the 99th percentile, and the most.
+    /// How late requests began although a client was free: the 99th percentile, and the maximum.
     pub own_lateness_us: (u64, u64),
     /// Requests that never began.
     pub unsent: u64,
     /// Requests without an answer when the load ended.
     pub unfinished: u64,
-    /// How busy the load's threads were, as a share of the time.
+    /// How busy the load generator's threads were, as a share of the time.
     pub generator_busy: f64,
-    /// How long the load's threads waited for a core, as a share of the time.
+    /// How long they waited for a core, as a share of the time.
     pub generator_waited: f64,
     /// How many cores they used, including for polling the clock.
     pub generator_cores: f64,
@@ -69,7 +70,7 @@ pub struct Observations {
     pub server_waiting: Option<f64>,
     /// How busy the cores that the server can use were, with any process, as a share of the time.
     pub server_cores_busy: Option<f64>,
-    /// Whether the load can use some of those cores.
+    /// Whether the load generator can use some of those cores.
     pub shares_cores: bool,
     /// How many descriptors the server had left.
     pub server_descriptors: Option<u64>,
@@ -97,12 +98,12 @@ impl Observations {
             && self.requests as f64 >= (1.0 - MISSING) * self.due() as f64
     }
 
-    /// Whether the load was slow enough to leave answers unread that had come.
+    /// Whether the load generator was slow enough to leave answers unread that had come.
     pub fn generator_is_slow(&self) -> bool {
         self.generator_is_late() || self.generator_busy >= BUSY || self.generator_waited >= SHARED
     }
 
-    /// Whether the load itself was late with more than a few requests.
+    /// Whether the load generator itself was late with more than a few requests.
     pub fn generator_is_late(&self) -> bool {
         let started = self.requests + self.failed + self.unfinished;
         self.own_late as f64 > OWN_LATE * started as f64

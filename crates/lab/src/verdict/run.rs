@@ -2,21 +2,21 @@
 //! did.
 //!
 //! The first finding is the limit; remarks follow. A limit that hides others is tested before
-//! them: if the load has no time left, the numbers say nothing about the server, and if clients
-//! did not reach the server, it was not busy with them. The table has the verdicts on processor
-//! time and on waiting, what each claims, and the observations that it is based on:
+//! them: if the load generator has no time left, the numbers say nothing about the server, and if
+//! clients did not reach the server, it was not busy with them. The table has the verdicts on
+//! processor time and on waiting, with the claim of each and the observations behind it:
 //!
 //! | verdict | claim | observations |
 //! |---|---|---|
-//! | load | the load had no time left | its threads ran all the time |
+//! | load | the load generator had no time left | its threads ran all the time |
 //! | cpu | the server had no time left | all its cores, or a thread, ran for it all the time |
 //! | cpu, shared, store | cores had no time left | none was idle, and threads waited for one |
-//! | disturbed | other processes had the cores | the same, and others used much of their time |
-//! | store, waiting | answers waited, not for a core | server, store and load hardly ran |
+//! | disturbed | other processes had the cores | as above, and others used much of them |
+//! | store, waiting | answers waited, not for a core | server, store and generator hardly ran |
 //! | latency | none of these | |
 //!
 //! The cores of the third row are those of the server, which it may share: `shared` says that the
-//! load used them too, `store` that the store used more of them than the server.
+//! load generator used them too, `store` that the store used more of them than the server.
 
 use super::conditions::Conditions;
 use super::processors;
@@ -27,7 +27,7 @@ use crate::finding::{Finding, finding};
 use crate::results::run::Run;
 use crate::text::numbers::percent;
 
-/// A load that is busy for this share of the time measures itself.
+/// A load generator that is busy for this share of the time measures itself.
 const LOAD_BUSY: f64 = 0.95;
 
 /// How long a client waits before it retries a dropped connection (`TCP_TIMEOUT_INIT`).
@@ -80,7 +80,7 @@ fn load(run: &Run) -> Option<Finding<Limit>> {
         );
         return Some(finding(Limit::LoadGenerator, text));
     }
-    // A load that shares the server's cores is judged with them.
+    // A load generator that shares the server's cores is judged with them.
     let shares = run.cost.as_ref().is_some_and(|cost| cost.load_shares_cores);
     let is_starved = waited >= SHARED && busy + waited >= LOAD_BUSY && !shares;
     is_starved.then(|| {
@@ -99,15 +99,16 @@ fn shortages(run: &Run) -> Vec<Finding<Limit>> {
     let mut found = Vec::new();
     if failed(Failure::NoPort) > 0 {
         let text = format!(
-            "The load had no port left for {} connections. Widen net.ipv4.ip_local_port_range, or \
-             keep connections alive.",
+            "The load generator had no port left for {} connections. Widen \
+             net.ipv4.ip_local_port_range, or keep connections alive.",
             failed(Failure::NoPort)
         );
         found.push(finding(Limit::Ports, text));
     }
     if failed(Failure::NoDescriptor) > 0 {
         let text = format!(
-            "The load had no descriptor left for {} connections. Raise the limit (ulimit -Hn).",
+            "The load generator had no descriptor left for {} connections. Raise the limit \
+             (ulimit -Hn).",
             failed(Failure::NoDescriptor)
         );
         found.push(finding(Limit::LoadDescriptors, text));
@@ -122,7 +123,7 @@ fn shortages(run: &Run) -> Vec<Finding<Limit>> {
 
 fn errors(run: &Run) -> Option<Finding<Limit>> {
     let share = run.failed_share();
-    // A separate finding says what the load lacked.
+    // A separate finding says what the load generator lacked.
     let lacked = [Failure::NoPort, Failure::NoDescriptor]
         .iter()
         .any(|kind| run.failures.contains_key(kind.key()));
@@ -160,7 +161,7 @@ fn accept_queue(run: &Run, conditions: &Conditions) -> (bool, Option<Finding<Lim
     let share = (overflows as f64 * SYN_RETRY_S / clients_s.max(f64::MIN_POSITIVE)).min(1.0);
     let times = if overflows == 1 { "once".into() } else { format!("{overflows} times") };
     let text = format!(
-        "The queue of connections was full {times}. Each time a client had to try again after a \
+        "The accept queue was full {times}. Each time a client had to try again after a \
          second or more, which took {} of all clients' time. A longer --backlog, with a higher \
          net.core.somaxconn, would hold them.",
         percent(share)

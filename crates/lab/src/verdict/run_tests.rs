@@ -72,11 +72,11 @@ fn if_nothing_is_busy_latency_is_the_limit() {
 }
 
 #[test]
-fn a_load_that_is_busy_measures_itself() {
+fn a_load_generator_that_is_busy_measures_itself() {
     let busy = with(|run| run.load_busy_share = 0.95);
     assert_eq!(limits(&busy, &conditions()), [Limit::LoadGenerator]);
     assert!(!Limit::LoadGenerator.is_of_the_server());
-    // It shares its cores with nothing of ours, so it waits for other processes.
+    // It shares its cores with no process of the bench, so it waits for other processes.
     let starved = with(|run| (run.load_busy_share, run.load_waited_share) = (0.6, 0.4));
     assert_eq!(limits(&starved, &conditions()), [Limit::Neighbours]);
     let almost = with(|run| run.load_busy_share = 0.94);
@@ -163,7 +163,7 @@ fn a_server_that_sleeps_is_not_limited_by_a_busy_neighbour() {
         );
         assert_eq!(found, [Limit::Waiting, Limit::Neighbours], "{waiting}");
     }
-    // Where its threads can't be seen, that can't be told.
+    // If its threads can't be seen, that can't be determined.
     let unseen = sleeping(|cost| {
         (cost.server_cores_idle, cost.others_on_server_cores) = (Some(0.0), Some(0.97));
         cost.server_threads_waiting = None;
@@ -198,7 +198,7 @@ fn a_server_is_disturbed_if_a_neighbour_uses_its_core() {
 }
 
 #[test]
-fn on_one_core_server_and_load_are_the_limit_together() {
+fn on_one_core_server_and_load_generator_are_the_limit_together() {
     let shared = with(|run| {
         (run.load_busy_share, run.load_waited_share) = (0.4, 0.58);
         let cost = run.cost.as_mut().unwrap();
@@ -209,7 +209,7 @@ fn on_one_core_server_and_load_are_the_limit_together() {
     let found = judge(&shared, &conditions());
     assert_eq!(found[0].kind, Limit::SharedCpu);
     let expected =
-        "the server 0.48, the store 0.10, the load 0.40, other processes 0.01 of a core.";
+        "the server 0.48, the store 0.10, the load generator 0.40, other processes 0.01 of a core.";
     assert!(found[0].text.ends_with(expected), "{}", found[0].text);
 }
 
@@ -223,7 +223,7 @@ fn threads_that_wait_for_a_core_do_not_wait_for_the_store() {
         (cost.server_cores_idle, cost.server_threads_waiting) = (Some(0.03), Some(150.0));
     });
     assert_eq!(limits(&shared, &conditions()), [Limit::ServerCpu]);
-    // The same where the cores have some time left.
+    // The threads also wait if the cores have some time left.
     let bursts = with(|run| {
         *run = shared.clone();
         run.cost.as_mut().unwrap().server_cores_idle = Some(0.3);

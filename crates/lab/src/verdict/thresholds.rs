@@ -10,8 +10,8 @@ pub const SHARED: f64 = 0.1;
 /// If no core was idle and other processes used at least this many cores, they were the limit.
 pub const OTHERS_LIMIT: f64 = 0.3;
 
-/// If a larger share of requests failed, the rate is not the server's: failing can be quicker than
-/// answering.
+/// If a larger share of requests failed, the rate says nothing about the server: failing can be
+/// quicker than answering.
 pub const FAILED: f64 = 0.001;
 
 /// If the accept queue holds this share of the clients on average, clients wait for workers.

@@ -1,5 +1,5 @@
-//! Reports of a holder about its clients: numbers of eight bytes in a pipe. Each write is atomic,
-//! so the numbers of several processes do not mix (pipe(7)).
+//! Reports of a holder, a process that holds idle clients, about these clients: numbers of eight
+//! bytes in a pipe. Each write is atomic, so the numbers of several processes do not mix (pipe(7)).
 
 use std::io;
 use std::os::fd::OwnedFd;

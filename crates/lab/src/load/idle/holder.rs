@@ -88,7 +88,7 @@ impl<'a> Holder<'a> {
             opening: 0,
             next_client: 0,
             next_probed: 0,
-            // The first probe is a whole interval away, when some clients have connected.
+            // The first probe comes after a whole interval, when some clients have connected.
             probe_at_ns: now_ns + share.interval_ns,
             check_at_ns: now_ns,
             now_ns,
@@ -132,7 +132,7 @@ impl<'a> Holder<'a> {
             self.open();
         }
         if self.probe_at_ns <= self.now_ns {
-            // Probes that a busy machine delayed are left out, since they would come all at once.
+            // Probes that a busy machine delayed are left out: they would come all at once.
             self.probe_at_ns = self.now_ns + self.share.interval_ns;
             self.probe_next();
         }

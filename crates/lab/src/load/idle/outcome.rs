@@ -35,7 +35,7 @@ pub struct IdleOutcome {
     pub opening_s: f64,
     /// How long the clients were held after that.
     pub elapsed_s: f64,
-    /// Whether a signal stopped it before the end of its time, if it had one.
+    /// Whether a signal stopped the load before the end of its time, if it had one.
     pub was_interrupted: bool,
     /// How many probes were answered.
     pub samples: u64,
@@ -118,7 +118,7 @@ impl IdleOutcome {
     }
 
     /// Whether every client has had a first answer, or has failed.
-    pub fn are_all_in(&self) -> bool {
+    pub fn is_opened(&self) -> bool {
         u64::from(self.clients_answered) + self.failed.total() == u64::from(self.clients)
     }
 
@@ -166,7 +166,7 @@ impl IdleOutcome {
         writeln!(out, "  probes     {samples} answered; {late} took more than a second")?;
         let [p50, p99, max] = [self.sample_p50_us, self.sample_p99_us, self.sample_max_us]
             .map(|us| latency(us as f64));
-        writeln!(out, "  latency    p50 {p50}, p99 {p99}, most {max}")
+        writeln!(out, "  latency    p50 {p50}, p99 {p99}, max {max}")
     }
 }
 
@@ -191,7 +191,7 @@ mod tests {
         let held = [ClientEvent::FirstAnswer, ClientEvent::FirstAnswer];
         assert!(!outcome(&held).is_good(), "no client was probed");
         let good = outcome(&[held.as_slice(), &[ClientEvent::Answered(LATE_US)]].concat());
-        assert!(good.is_good() && good.are_all_in());
+        assert!(good.is_good() && good.is_opened());
         // The histogram keeps three digits.
         let max_us = good.sample_max_us;
         assert!((LATE_US.into()..u64::from(LATE_US) * 1001 / 1000).contains(&max_us), "{max_us}");
@@ -208,7 +208,7 @@ mod tests {
             ClientEvent::Failed(Failure::Refused),
             ClientEvent::Answered(1),
         ]);
-        assert!(missing.are_all_in() && !missing.is_good());
+        assert!(missing.is_opened() && !missing.is_good());
         assert!(missing.summary().contains("1 connection refused"));
     }
 }
