@@ -235,7 +235,7 @@ impl BenchArgs {
         };
         let settings = Settings {
             path: self.path,
-            store: store.shown(),
+            store: store.without_password(),
             remarks: 0,
             keep_alive: knobs::keeps_alive(&base),
             profile: self.profile,
