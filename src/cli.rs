@@ -171,7 +171,15 @@ fn definition() -> clap::Command {
 
 /// The definition for reading arguments and printing the help.
 fn command() -> clap::Command {
-    help::hide_rare_options(definition()).mut_subcommand("serve", help::hide_rare_options)
+    // The parser of a number says what is wrong with a negative one.
+    let allow_minus = |command: clap::Command| {
+        command.mut_args(|arg| match arg.get_action().takes_values() {
+            true => arg.allow_negative_numbers(true),
+            false => arg,
+        })
+    };
+    let command = allow_minus(definition()).mut_subcommands(allow_minus);
+    help::hide_rare_options(command).mut_subcommand("serve", help::hide_rare_options)
 }
 
 /// Reads the command line. If it is wrong, prints why and exits with 2.

@@ -27,6 +27,7 @@ mod generations;
 mod inspection;
 mod lookup;
 mod notify;
+mod occupant;
 mod predecessor;
 mod privileges;
 mod program;

@@ -1,6 +1,8 @@
 //! The addresses of `--bind` and `--admin`: an IP address, or a name of this machine.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use zerohttpd_sys::resolver::addresses_of;
 
 use crate::cli::words::port;
 
@@ -17,7 +19,7 @@ pub fn address(text: &str) -> Result<IpAddr, String> {
     {
         return Err(format!("a port is given apart: type --bind {host} --port {digits}"));
     }
-    let found: Vec<_> = (text, 0).to_socket_addrs().into_iter().flatten().collect();
+    let found = addresses_of(text, 0).unwrap_or_default();
     let first = found.iter().find(|found| found.is_ipv4()).or(found.first());
     first.map(SocketAddr::ip).ok_or_else(|| {
         "it is neither an address of this machine nor a name that leads to one; `ip addr` lists \
@@ -29,15 +31,13 @@ pub fn address(text: &str) -> Result<IpAddr, String> {
 /// Reads an address with a port. A port alone means this machine only.
 pub fn address_with_port(text: &str) -> Result<SocketAddr, String> {
     let (host, digits) = text.rsplit_once(':').unwrap_or(("", text));
+    let number = port(digits).ok().filter(|_| text.parse::<IpAddr>().is_err());
+    let number = number.ok_or("it has to end in a port, such as 9100 or 127.0.0.1:9100")?;
     let ip = match host {
-        "" => Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-        host => address(host),
+        "" => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        host => address(host)?,
     };
-    match (ip, port(digits)) {
-        (Ok(ip), Ok(port)) if text.parse::<IpAddr>().is_err() => Ok(SocketAddr::new(ip, port)),
-        (Err(wrong), Ok(_)) => Err(wrong),
-        _ => Err("it has to end in a port, such as 9100 or 127.0.0.1:9100".into()),
-    }
+    Ok(SocketAddr::new(ip, number))
 }
 
 #[cfg(test)]

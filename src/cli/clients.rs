@@ -12,12 +12,12 @@ use crate::cli::values::whole;
 pub struct ClientArgs {
     /// Serve at most N clients at a time; others wait to be accepted; 0: no limit
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = LIMITS,
-        value_parser = whole(0..=usize::MAX))]
+        value_parser = whole(0..=u32::MAX as usize))]
     max_clients: usize,
     /// Serve at most N clients per address, or per IPv6 network of 64 bits; others get 503; 0: no
     /// limit
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = LIMITS,
-        value_parser = whole(0..=usize::MAX))]
+        value_parser = whole(0..=u32::MAX as usize))]
     max_clients_per_address: usize,
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
 use zerohttpd_core::store::Credentials;
 use zerohttpd_embedded as embedded;
-use zerohttpd_sys::unix_socket;
+use zerohttpd_sys::{resolver, unix_socket};
 
 use crate::shared::store_condition::StoreCondition;
 
@@ -51,7 +51,9 @@ impl StoreChoice {
         }
         match text.strip_prefix("redis://") {
             Some(rest) => parse_redis(rest),
-            None => Err("it must be redis://HOST, redis+unix:///PATH or embedded:FILE".into()),
+            None => {
+                Err("it must be redis://HOST[:PORT], redis+unix:///PATH or embedded:FILE".into())
+            }
         }
     }
 
@@ -185,9 +187,9 @@ impl StoreChoice {
     ///
     /// # Errors
     ///
-    /// From the resolver: there is no such host, or it can't be asked now.
-    pub fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
-        Ok(self.tcp().map(|at| at.to_socket_addrs()).transpose()?.into_iter().flatten().collect())
+    /// In the words of the resolver: there is no such host, or it can't be asked now.
+    pub fn resolve(&self) -> Result<Vec<SocketAddr>, String> {
+        self.tcp().map_or(Ok(Vec::new()), |(host, port)| resolver::addresses_of(host, port))
     }
 }
 

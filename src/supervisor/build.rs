@@ -127,7 +127,12 @@ fn open_log(options: &Options, output: Option<&OwnedFd>) -> Result<Sink, String>
 /// The message about a log that can't be written.
 pub fn log_error(options: &Options, error: &io::Error) -> String {
     let file = options.log_file.as_deref().unwrap_or(Path::new("standard output"));
-    format!("can't log to {}: {error}", file.display())
+    let advice = match error.kind() {
+        io::ErrorKind::NotFound => "; make its folder, or name another file with --log-file",
+        io::ErrorKind::IsADirectory => "; name a file in it with --log-file",
+        _ => "",
+    };
+    format!("can't log to {}: {error}{advice}", file.display())
 }
 
 /// Standard output, if the log goes there. All generations of servers use this descriptor, because
@@ -148,13 +153,20 @@ pub fn open_output(options: &Options) -> Result<Option<OwnedFd>, String> {
 
 /// The message about a folder that can't be served.
 pub fn folder_error(what: &str, folder: &Path, error: &io::Error) -> String {
-    format!("can't serve the {what} in {}: {error}", folder.display())
+    let why = match error.kind() {
+        io::ErrorKind::NotFound => "there is no such folder".to_owned(),
+        io::ErrorKind::NotADirectory => "it is not a folder".to_owned(),
+        io::ErrorKind::PermissionDenied => "this user is not allowed to read it".to_owned(),
+        _ => error.to_string(),
+    };
+    let option = if what == "site" { "--root" } else { "--templates" };
+    format!("can't serve the {what} in {}: {why}; name another with {option}", folder.display())
 }
 
 /// The templates of the folder. Templates that the folder lacks are the compiled-in ones.
 fn templates(options: &Options) -> Result<Templates, String> {
-    if let Some(folder) = options.templates.as_deref().filter(|folder| !folder.is_dir()) {
-        return Err(folder_error("templates", folder, &io::ErrorKind::NotFound.into()));
+    if let Some(folder) = &options.templates {
+        std::fs::read_dir(folder).map_err(|error| folder_error("templates", folder, &error))?;
     }
     let load = |name: &str| -> Result<Vec<u8>, TemplateError> {
         let Some(folder) = &options.templates else {

@@ -10,6 +10,7 @@ use zerohttpd_sys::inherited;
 use crate::arch::Workers;
 use crate::net::listener::{Listener, Sharing};
 use crate::options::Options;
+use crate::supervisor::occupant;
 use crate::supervisor::upgrade_state::UpgradeState;
 
 /// The listening sockets.
@@ -161,14 +162,13 @@ fn activated() -> Result<(Vec<OwnedFd>, Vec<OwnedFd>), String> {
 fn bind_admin(address: SocketAddr) -> Result<Listener, String> {
     // Only a few monitoring programs connect, now and then.
     const BACKLOG: i32 = 64;
-    Listener::bind(address, BACKLOG, false)
-        .map_err(|error| format!("can't listen on {address}: {}", bind_advice(&error)))
+    Listener::bind(address, BACKLOG, false).map_err(|error| bind_error(address, &error))
 }
 
 fn bind(options: &Options, count: usize) -> Result<Vec<Listener>, String> {
     let bind = |address, shared| {
         Listener::bind(address, options.backlog, shared)
-            .map_err(|error| format!("can't listen on {address}: {}", bind_advice(&error)))
+            .map_err(|error| bind_error(address, &error))
     };
     let first = bind(options.address, false)?;
     if count == 1 {
@@ -183,13 +183,26 @@ fn bind(options: &Options, count: usize) -> Result<Vec<Listener>, String> {
     Ok([first].into_iter().chain(others).collect())
 }
 
-fn bind_advice(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => "something else does already; choose another port".into(),
-        io::ErrorKind::PermissionDenied => "ports below 1024 need root; choose a higher one".into(),
+/// The message that an address can't be listened on, with what to do.
+fn bind_error(address: SocketAddr, error: &io::Error) -> String {
+    let why = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            let holder = occupant::of(address);
+            let holder = holder.as_deref().unwrap_or("something else");
+            match occupant::free_port_after(address) {
+                Some(port) => format!("{holder} does already; end it, or try port {port}"),
+                None => format!("{holder} does already; choose another port"),
+            }
+        }
+        io::ErrorKind::PermissionDenied => format!(
+            "port {} needs root's rights: type `sudo zerohttpd {0} --user www-data`, or choose a \
+             port from 1024 on, such as 8080",
+            address.port()
+        ),
         io::ErrorKind::AddrNotAvailable => "this machine has no such address; see `ip addr`".into(),
         _ => error.to_string(),
-    }
+    };
+    format!("can't listen on {address}: {why}")
 }
 
 /// Whether sockets at these two addresses could not both listen.

@@ -60,7 +60,7 @@ impl Supervisor<'_> {
     /// does not keep the supervisor's memory.
     pub fn fork_store(&mut self) -> io::Result<Pid> {
         let StoreChoice::Embedded(file) = &self.options.store else {
-            return Err(io::ErrorKind::Unsupported.into());
+            return Err(io::Error::other("there is no embedded store"));
         };
         let parent = getpid();
         let (ready_reader, ready_writer) =

@@ -59,12 +59,15 @@ impl Supervisor<'_> {
     /// Forks a child that executes the new program with `--check`, this program's arguments, and
     /// the state that an upgrade passes on.
     pub fn fork_check(&mut self) -> io::Result<Pid> {
-        let Some(file) = &self.candidate else { return Err(io::ErrorKind::NotFound.into()) };
+        let Some(file) = &self.candidate else {
+            return Err(io::Error::other("there is no new program"));
+        };
         if let Fork::Parent(pid) = fork_child()? {
             return Ok(pid);
         }
         let mut arguments = self.program.arguments.clone();
-        arguments.insert(arguments.len().min(1), c"--check".into());
+        let is_serve = arguments.get(1).is_some_and(|word| word.as_c_str() == c"serve");
+        arguments.insert(arguments.len().min(1 + usize::from(is_serve)), c"--check".into());
         let Err(error) =
             self.upgrade_state().and_then(|state| state.execute(&file.path, &arguments));
         say!("zerohttpd: can't execute {}: {error}", file.path.display());

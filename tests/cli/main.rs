@@ -6,3 +6,4 @@ mod support;
 mod completions;
 mod help;
 mod manual;
+mod mistakes;

@@ -7,7 +7,6 @@ mod support;
 mod adding;
 mod blocks;
 mod examples;
-mod proxy;
 mod rules;
 mod sessions;
 mod unrun;

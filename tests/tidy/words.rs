@@ -114,6 +114,22 @@ fn no_program_is_called_a_person() {
     assert_none("people where a program is meant", found);
 }
 
+/// Such an error has words of the library alone, such as "entity not found".
+#[test]
+fn no_error_is_made_of_its_kind_alone() {
+    let mut found = Vec::new();
+    for source in rust_files(&FOLDERS) {
+        let lines = source.code().filter(|(_, line)| {
+            let kinds =
+                line.match_indices("ErrorKind::").map(|(at, name)| &line[at + name.len()..]);
+            let mut rests = kinds.map(|rest| rest.trim_start_matches(char::is_alphanumeric));
+            rests.any(|rest| rest.starts_with(".into()"))
+        });
+        found.extend(lines.map(|(number, _)| source.place(number)));
+    }
+    assert_none("write Errno::NOENT.into(), or a sentence", found);
+}
+
 #[test]
 fn every_exception_is_needed() {
     for (path, text, reason) in EXCEPTIONS {

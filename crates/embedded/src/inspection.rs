@@ -4,6 +4,7 @@ use std::io::{Error, ErrorKind};
 use std::path::Path;
 
 use rustix::fs::Access;
+use rustix::io::Errno;
 use zerohttpd_sys::file_access;
 use zerohttpd_sys::unix_socket;
 
@@ -45,7 +46,7 @@ fn could_write(file: &Path) -> Result<(), Error> {
         Ok(found) if found.is_file() => {
             file_access::check(file, Access::READ_OK | Access::WRITE_OK)
         }
-        Ok(found) if found.is_dir() => Err(ErrorKind::IsADirectory.into()),
+        Ok(found) if found.is_dir() => Err(Errno::ISDIR.into()),
         Ok(_) => Err(Error::new(ErrorKind::InvalidInput, "it is no regular file")),
     }
 }
@@ -56,7 +57,7 @@ fn could_listen(path: &Path) -> Result<(), Error> {
     use std::os::unix::fs::FileTypeExt;
     unix_socket::check_name_length(path)?;
     match path.symlink_metadata() {
-        Ok(found) if !found.file_type().is_socket() => Err(ErrorKind::AddrInUse.into()),
+        Ok(found) if !found.file_type().is_socket() => Err(Errno::EXIST.into()),
         _ => Ok(()),
     }
 }

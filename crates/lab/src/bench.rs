@@ -112,7 +112,8 @@ fn make_folder(out: &Path, results: &Results) -> Result<(), String> {
     if has_file && Results::load(out).map_or(true, |results| results.has_runs()) {
         return Err(format!("{} has results already; name another --out", out.display()));
     }
-    fs::create_dir_all(out).map_err(|error| format!("can't make {}: {error}", out.display()))?;
+    fs::create_dir_all(out)
+        .map_err(|error| format!("can't make {}: {error}; name another --out", out.display()))?;
     results.save(out)
 }
 

@@ -179,8 +179,9 @@ impl Results {
     /// The file does not exist, or does not hold results.
     pub fn load(folder: &Path) -> Result<Results, String> {
         let file = folder.join(FILE);
-        let text = fs::read_to_string(&file)
-            .map_err(|error| format!("can't read {}: {error}", file.display()))?;
+        let text = fs::read_to_string(&file).map_err(|error| {
+            format!("can't read {}: {error}; name the folder of a bench", file.display())
+        })?;
         Results::parse(&text).map_err(|wrong| format!("{}: {wrong}", file.display()))
     }
 
@@ -198,7 +199,7 @@ impl Results {
             }
             _ => return Err(OTHER.into()),
         }
-        serde_json::from_value(value).map_err(|error| error.to_string())
+        serde_json::from_value(value).map_err(|error| format!("it is damaged: {error}"))
     }
 
     /// Whether any run was completed, or failed.

@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, AtFlags, CWD};
+use rustix::io::Errno;
 
 /// The maximum number of links that the kernel follows on the way to a file (path_resolution(7)).
 const MAX_LINKS: usize = 40;
@@ -32,10 +33,10 @@ pub fn check(path: &Path, access: Access) -> io::Result<()> {
 /// `folder` is not a folder, or this process has no right to create files in it.
 pub fn check_can_create_in(folder: &Path) -> io::Result<()> {
     if !std::fs::metadata(folder)?.is_dir() {
-        return Err(ErrorKind::NotADirectory.into());
+        return Err(Errno::NOTDIR.into());
     }
     if KERNEL_FILE_SYSTEMS.contains(&(rustix::fs::statfs(folder)?.f_type as u64)) {
-        return Err(ErrorKind::PermissionDenied.into());
+        return Err(Errno::ACCESS.into());
     }
     check(folder, Access::WRITE_OK | Access::EXEC_OK)
 }
@@ -57,7 +58,7 @@ pub fn check_can_create(file: &Path) -> io::Result<()> {
         Some(at) => (&name[..at], &name[at + 1..]),
     };
     match name {
-        b"" | b"." | b".." => Err(ErrorKind::IsADirectory.into()),
+        b"" | b"." | b".." => Err(Errno::ISDIR.into()),
         _ => check_can_create_in(Path::new(OsStr::from_bytes(folder))),
     }
 }
@@ -73,16 +74,16 @@ pub fn check_folder(folder: &Path) -> io::Result<bool> {
         match std::fs::metadata(ancestor) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 if ancestor.symlink_metadata().is_ok() {
-                    return Err(ErrorKind::AlreadyExists.into());
+                    return Err(Errno::EXIST.into());
                 }
             }
             Err(error) => return Err(error),
-            Ok(found) if !found.is_dir() => return Err(ErrorKind::NotADirectory.into()),
+            Ok(found) if !found.is_dir() => return Err(Errno::NOTDIR.into()),
             Ok(_) if ancestor == folder => return Ok(true),
             Ok(_) => return check_can_create_in(ancestor).map(|()| false),
         }
     }
-    Err(ErrorKind::NotFound.into())
+    Err(Errno::NOENT.into())
 }
 
 /// The path to which a chain of links leads. The file there need not exist.

@@ -5,9 +5,9 @@
 //! or borrowed ones. Everything else that the program asks of the kernel goes through `rustix`,
 //! whose calls are the system calls of the same names.
 //!
-//! Three modules without `unsafe` are here because server, store and laboratory share them:
-//! messages on standard error ([`diagnostics`]), writes that do not wait ([`output`]), and checks
-//! of access to files ([`file_access`]).
+//! Four modules without `unsafe` are here because server, store and laboratory share them:
+//! messages on standard error ([`diagnostics`]), writes that do not wait ([`output`]), checks of
+//! access to files ([`file_access`]), and the addresses of names ([`resolver`]).
 
 pub mod cpu_clock;
 pub mod defer_accept;
@@ -22,6 +22,7 @@ pub mod parent;
 pub mod poll;
 pub mod process_title;
 pub mod ready;
+pub mod resolver;
 pub mod session;
 pub mod shared_memory;
 pub mod signal;

@@ -1,10 +1,10 @@
 //! prctl(2), `PR_SET_PDEATHSIG`: a program that this process starts is ended when this process ends
 //! in any way.
 
-use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use rustix::io::Errno;
 use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
 
 /// Makes the kernel send SIGTERM to the process of this command when the thread that starts it
@@ -15,7 +15,7 @@ pub fn end_with_this_process(command: &mut Command) {
         set_parent_process_death_signal(Some(Signal::TERM))?;
         match getppid() == Some(parent) {
             true => Ok(()),
-            false => Err(io::ErrorKind::Interrupted.into()),
+            false => Err(Errno::INTR.into()),
         }
     };
     // SAFETY: between fork and exec, the closure makes two system calls, and takes no lock or

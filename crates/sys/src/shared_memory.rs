@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::MemfdFlags;
+use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use rustix::process::{Pid, getpid};
 
@@ -73,10 +74,10 @@ impl Shared {
     ///
     /// `UnexpectedEof` if the file is shorter; those of mmap(2).
     pub fn of_file(file: OwnedFd, first: usize, count: usize) -> io::Result<Shared> {
-        let end = first.checked_add(count).ok_or(io::ErrorKind::InvalidInput)?;
+        let end = first.checked_add(count).ok_or(Errno::INVAL)?;
         let len = usize::try_from(rustix::fs::fstat(&file)?.st_size).unwrap_or(0);
         if end > len / size_of::<AtomicU64>() {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the memory is too short"));
         }
         Ok(Shared { mapping: Mapping::of(file, end)?, first, count })
     }

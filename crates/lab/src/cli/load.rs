@@ -86,7 +86,9 @@ fn seconds(text: &str) -> Result<Duration, String> {
     const MAX_S: f64 = 31_536_000.0;
     match text.parse::<f64>() {
         Ok(seconds) if (MIN_S..=MAX_S).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err(format!("it must be a number of seconds from {MIN_S} to {MAX_S}")),
+        _ => Err(format!(
+            "it must be a number of seconds from {MIN_S} to {MAX_S}, such as 10 or 0.5"
+        )),
     }
 }
 
@@ -132,16 +134,22 @@ pub fn run(args: LoadArgs) -> Result<ExitCode, String> {
 
 impl LoadArgs {
     fn into_plan(self) -> Result<LoadPlan, String> {
-        let body = match self.post.as_deref().map(|post| (post, post.strip_prefix('@'))) {
-            None => None,
-            Some((_, Some(file))) => {
-                let read = std::fs::read(file);
-                Some(read.map_err(|error| format!("--post: can't read {file}: {error}"))?)
-            }
-            Some((body, None)) => Some(body.as_bytes().to_vec()),
-        };
+        let body =
+            match self.post.as_deref().map(|post| (post, post.strip_prefix('@'))) {
+                None => None,
+                Some((_, Some(file))) => {
+                    let read = std::fs::read(file);
+                    Some(read.map_err(|error| {
+                        format!("--post: can't read the form from {file}: {error}")
+                    })?)
+                }
+                Some((body, None)) => Some(body.as_bytes().to_vec()),
+            };
         let options = RequestOptions { body, fields: self.headers, close: self.no_keep_alive };
+        let host = self.url.split('/').next().unwrap_or_default();
+        let is_port = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_digit());
         let url = match self.url.strip_prefix(':') {
+            None if is_port => format!("http://127.0.0.1:{}", self.url),
             None => self.url,
             Some(rest) if rest.starts_with(|c: char| c.is_ascii_digit()) => {
                 format!("http://127.0.0.1:{rest}")

@@ -1,8 +1,10 @@
 //! The target of a load: a URL, the address behind it, and the bytes of the request, prepared once.
 
 use std::io::{self, Write};
-use std::net::{Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{Ipv6Addr, SocketAddr, TcpStream};
 use std::time::Duration;
+
+use zerohttpd_sys::resolver::addresses_of;
 
 /// The type of a form's body, for which `--post` is meant.
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -44,9 +46,9 @@ impl LoadTarget {
     pub fn new(url: &str, options: &RequestOptions) -> Result<LoadTarget, String> {
         let parts = UrlParts::of(url)?;
         options.check()?;
-        let resolved = (parts.host, parts.port).to_socket_addrs();
-        let addresses: Vec<_> =
-            resolved.map_err(|error| format!("can't find {}: {error}", parts.host))?.collect();
+        let addresses = addresses_of(parts.host, parts.port).map_err(|why| {
+            format!("can't find the host {}: {why}; write its address", parts.host)
+        })?;
         let address = first_reachable(&addresses)
             .ok_or_else(|| format!("can't find {}: it has no address", parts.host))?;
         let request = request(&parts, options);
@@ -142,7 +144,7 @@ fn host_and_port(authority: &str) -> Result<(&str, u16), &'static str> {
     }
     let is_of_host = |c: char| c.is_ascii_alphanumeric() || "-._:".contains(c);
     if host.is_empty() {
-        return Err("it names no host");
+        return Err("it names no host; write http://HOST[:PORT]/PATH or :PORT/PATH");
     } else if !host.is_ascii() {
         return Err("its host has to be written in ASCII, as xn--...");
     } else if !host.chars().all(is_of_host) {
