@@ -51,7 +51,7 @@ pub enum Slot {
 /// Counts the clients of a generation, and limits them.
 pub struct Admission {
     limits: ClientLimits,
-    /// For each worker of a pool, the number of its client's address; 0 for no client.
+    /// For each worker of a pool, the hash of its client's address; 0 for no client.
     busy: Shared,
     /// For each server, a cache line with two numbers: how many clients it has, and 1 while it
     /// waits for room.
@@ -73,7 +73,7 @@ pub struct Reservation<'a> {
 pub struct Permit<'a> {
     admission: &'a Admission,
     slot: Slot,
-    /// The number of the client's address if [`Addresses`] counts this client; otherwise 0.
+    /// The hash of the client's address if [`Addresses`] counts this client; otherwise 0.
     address: u64,
 }
 

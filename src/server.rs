@@ -121,15 +121,15 @@ impl Server {
         self.index % self.listeners.len()
     }
 
-    /// The slot of a server that has many clients.
+    /// The slot in which this server counts its clients, unless the workers of a pool have slots.
     pub fn slot(&self) -> Slot {
         Slot::Server(self.index as u32)
     }
 
     /// Removes a reaped child from the gauges, and counts the clients that it still had as killed
     /// connections.
-    pub fn reap(&self, child: Pid) {
-        self.scoreboard.reap(child);
+    pub fn note_reaped(&self, child: Pid) {
+        self.scoreboard.note_reaped(child);
     }
 
     /// Reports that accept(2) failed, unless it failed because the socket was shut.

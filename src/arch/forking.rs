@@ -112,7 +112,7 @@ impl<'a> Children<'a> {
     /// Frees what the parent held for a child that has ended.
     fn forget(&mut self, ended: &Ended) {
         self.store.reclaim(ended.pid);
-        self.server.reap(ended.pid);
+        self.server.note_reaped(ended.pid);
         self.permits.remove(&ended.pid);
     }
 }

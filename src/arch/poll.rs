@@ -21,7 +21,7 @@
 //!
 //! # What breaks it
 //!
-//! Many idle clients: the time of a wait grows with all sockets, however few are ready.
+//! Many idle clients: each call of poll(2) costs time for all sockets, however few are ready.
 //!
 //! # In the C original
 //!

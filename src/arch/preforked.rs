@@ -64,7 +64,7 @@ pub fn run(server: &Server) -> io::Result<()> {
             }
         };
         match ended {
-            Ok(Some(ended)) => reap(server, &store, &mut children, &ended),
+            Ok(Some(ended)) => forget(server, &store, &mut children, &ended),
             Err(_) if !server.is_serving() => return Ok(()),
             Ok(None) | Err(_) => {}
         }
@@ -100,9 +100,9 @@ fn work(server: &Server, store: &SharedPool, slot: Slot) -> ! {
 }
 
 /// Frees the store connection, the counts and the slot of a child that has ended.
-fn reap(server: &Server, store: &SharedPool, children: &mut [Option<Pid>], ended: &Ended) {
+fn forget(server: &Server, store: &SharedPool, children: &mut [Option<Pid>], ended: &Ended) {
     store.reclaim(ended.pid);
-    server.reap(ended.pid);
+    server.note_reaped(ended.pid);
     if let Some(number) = children.iter().position(|child| *child == Some(ended.pid)) {
         server.admission.vacate(number);
         children[number] = None;

@@ -17,7 +17,7 @@ pub fn address(text: &str) -> Result<IpAddr, String> {
         && port(digits).is_ok()
         && (text.parse::<SocketAddr>().is_ok() || !host.contains(':'))
     {
-        return Err(format!("a port is given apart: type --bind {host} --port {digits}"));
+        return Err(format!("the port is a separate option: type --bind {host} --port {digits}"));
     }
     let found = addresses_of(text, 0).unwrap_or_default();
     let first = found.iter().find(|found| found.is_ipv4()).or(found.first());

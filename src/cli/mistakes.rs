@@ -32,7 +32,10 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
         &["--daemon", "--daemonize", "--background", "-d", "-D"],
         "zerohttpd stays in the foreground; a service manager keeps it running (docs/operating.md)",
     ),
-    (&["--config", "--conf", "-c", "-f"], "there is no configuration file; all options are here"),
+    (
+        &["--config", "--conf", "-c", "-f"],
+        "there is no configuration file; all settings are options: see `zerohttpd help all`",
+    ),
     (&["--verbose", "--debug", "-v"], "requests are logged by --access-log common"),
     (&["--index", "--autoindex", "--browse"], "folders are listed by --listing"),
     (&["--metrics", "--health", "--status"], "metrics and health are served by --admin 9100"),

@@ -57,7 +57,7 @@ pub fn health(info: ServerInfo, board: Scoreboard, now: Now) -> Health {
     let is_draining = board.drain_delay.load(Relaxed) > 0;
     let state = match (is_stopping, has_servers) {
         (true, _) => "stopping",
-        (false, false) => "no server process lives",
+        (false, false) => "no server process is running",
         (false, true) if is_draining => "draining",
         (false, true) if !has_site => "the site is gone",
         (false, true) => "ok",
@@ -92,8 +92,8 @@ fn write_connections(text: &mut Exposition, board: Scoreboard) {
         .value(counters.get(Count::Connections));
     if let Some(gauges) = board.gauges {
         let help = "Open connections, by what they wait for or last waited for: the rest of a \
-            request, another request, the store, the client to read, or the end of what the \
-            client sends.";
+            request, another request, the store, room to send, or the end of what the client \
+            sends.";
         let mut metric = text.metric("zerohttpd_connections", Kind::Gauge, help);
         for (state, count) in gauges.clients() {
             metric.sample(&[("state", state.name())], count);
@@ -137,7 +137,7 @@ fn write_store(text: &mut Exposition, board: Scoreboard) {
     for reason in StoreDown::ALL {
         metric.sample(&[("reason", reason.name())], counters.store_failures(reason));
     }
-    let help = "Whether the store did what it was last asked, visits and remarks alike.";
+    let help = "Whether the last visit and the last remark succeeded in the store.";
     let is_up = board.store.is_up();
     text.metric("zerohttpd_store_up", Kind::Gauge, help).value(u8::from(is_up));
 }
@@ -188,7 +188,7 @@ mod tests {
             let health = super::health(info, board, now);
             (health.is_healthy, health.text)
         };
-        assert_eq!(health(at(0)), (false, "no server process lives\nstore up\n".into()));
+        assert_eq!(health(at(0)), (false, "no server process is running\nstore up\n".into()));
         board.servers.store(1, Relaxed);
         board.store.connections.begin_for_connections(&StoreDown::TimedOut.into(), 500);
         let down = |seconds| format!("store down for {seconds} s: did not answer in time");

@@ -21,7 +21,7 @@ pub enum ClientState {
     Idle,
     /// The store.
     Store,
-    /// The client to read the answer.
+    /// Room to send.
     Writing,
     /// The end of the client's input.
     Closing,

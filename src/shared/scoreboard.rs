@@ -110,7 +110,7 @@ impl Scoreboard {
 
     /// Removes a reaped process from the gauges, and counts the clients that it still had as killed
     /// connections.
-    pub fn reap(&self, process: Pid) {
+    pub fn note_reaped(&self, process: Pid) {
         let Some(gauges) = self.gauges else { return };
         // In this order, each client is always in a gauge or in the count.
         self.counters.of_thread().add(Count::ConnectionsKilled, gauges.clients_of(process));

@@ -147,7 +147,10 @@ pub fn open_output(options: &Options) -> Result<Option<OwnedFd>, String> {
     }
     match access_log::standard_output() {
         Ok(output) => Ok(Some(output)),
-        Err(errno) => Err(format!("{}; name --log-file", log_error(options, &errno.into()))),
+        Err(errno) => {
+            let error = log_error(options, &errno.into());
+            Err(format!("{error}; name a file with --log-file"))
+        }
     }
 }
 

@@ -22,7 +22,7 @@ pub enum Role {
     Admin { generation: u64 },
     /// The process that checks a new version of the program before an upgrade.
     Check,
-    /// The process that looks for the store.
+    /// The process that resolves the name of the store and tries its addresses.
     Lookup,
 }
 

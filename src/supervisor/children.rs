@@ -126,7 +126,7 @@ impl Supervisor<'_> {
 
     /// Does what a child's end requires.
     pub fn reap_one(&mut self, ended: &Ended) {
-        self.scoreboard.reap(ended.pid);
+        self.scoreboard.note_reaped(ended.pid);
         let index = self.children.iter().position(|child| child.pid == Some(ended.pid));
         let role = index.map(|index| self.children[index].role);
         if role.is_none_or(|role| role != Role::Store) {

@@ -51,8 +51,8 @@ impl Descriptors {
         }
         let count = self.0;
         say!(
-            "zerohttpd: {count} descriptors are enough for {max} of {wanted} workers; allow more \
-             of them (ulimit -n, LimitNOFILE=)"
+            "zerohttpd: {count} descriptors are enough for only {max} of {wanted} workers; raise \
+             the limit of descriptors (ulimit -n, LimitNOFILE=)"
         );
         max
     }

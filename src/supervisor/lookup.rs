@@ -23,7 +23,7 @@ const ANSWER_MS: u64 = 5000;
 /// The exit code for a store that refuses the credentials.
 pub const EXIT_NOT_ADMITTED: i32 = 3;
 
-/// When to look for the store, and whether the last lookup was refused.
+/// When to look up the store, and whether the last lookup was refused.
 #[derive(Default)]
 pub struct StoreLookup {
     /// Whether a lookup is to run even if connections to the store succeed.
@@ -36,7 +36,7 @@ pub struct StoreLookup {
     pub is_refused: bool,
 }
 
-/// Looks for the store, in a child of the supervisor. Returns the child's exit code. The first
+/// Looks up the store, in a child of the supervisor. Returns the child's exit code. The first
 /// lookup prints its failure with advice; later lookups report failures as servers do.
 pub fn run(choice: &StoreChoice, current: &Address, backoff: Backoff, is_first: bool) -> i32 {
     let Err(failure) = find(choice, current, backoff) else { return 0 };
@@ -105,7 +105,7 @@ fn note_address(
 
 /// Prints at the start why the store does not serve, and what to do.
 fn report_at_start(choice: &StoreChoice, failure: &StoreFailure, backoff: Backoff) {
-    note_down_at_start(backoff.store, failure);
+    note_outage_at_start(backoff.store, failure);
     if failure.why == StoreDown::NotAdmitted {
         let advice = "give --store redis://user:password@host/database";
         return say!("zerohttpd: the store {choice} {failure}; {advice}");
@@ -114,7 +114,7 @@ fn report_at_start(choice: &StoreChoice, failure: &StoreFailure, backoff: Backof
 }
 
 /// Notes that the store does not answer at the start. The caller prints a message.
-pub fn note_down_at_start(store: StoreCondition, failure: &StoreFailure) {
+pub fn note_outage_at_start(store: StoreCondition, failure: &StoreFailure) {
     let now_ms = clock::now().ms;
     store.connections.begin_for_connections(failure, now_ms);
     store.connections.note_if_due(failure, now_ms);

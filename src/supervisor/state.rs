@@ -75,7 +75,8 @@ pub struct Supervisor<'a> {
     pub children: Vec<Child>,
     /// The resources that reaped processes have used, without the store.
     pub used: ResourceUsage,
-    /// The pipe on which the embedded store reports that it listens. It stays open: a store that
-    /// waits for the end of another server's store reports again after that.
+    /// The pipe on which the embedded store reports that it listens, or that it waits because
+    /// another server's store has the file. It stays open, because a store that waits reports again
+    /// once it listens.
     pub store_ready: Option<OwnedFd>,
 }

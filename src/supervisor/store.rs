@@ -21,7 +21,7 @@ use crate::store::address::StoreChoice;
 use crate::store::backoff::Backoff;
 use crate::store::blocking_connection::BlockingConnection;
 use crate::supervisor::child::{Child, Role, fork_child};
-use crate::supervisor::lookup::{self, note_down_at_start};
+use crate::supervisor::lookup::{self, note_outage_at_start};
 use crate::supervisor::state::Supervisor;
 
 /// How long the supervisor waits for the embedded store to start.
@@ -126,7 +126,7 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Looks for the store at the start and waits briefly for the result. If the store does not
+    /// Looks up the store at the start and waits briefly for the result. If the store does not
     /// answer in time, the server starts without it. A successor uses the `received` address of its
     /// predecessor.
     ///
@@ -162,7 +162,7 @@ impl Supervisor<'_> {
             // The lookup has printed the reason.
             true => exit(1),
             false if self.is_looking_up() => {
-                note_down_at_start(self.scoreboard.store, &StoreDown::TimedOut.into());
+                note_outage_at_start(self.scoreboard.store, &StoreDown::TimedOut.into());
                 let store = &self.options.store;
                 say!(
                     "zerohttpd: the store {store} does not answer yet; serving files until it does"
@@ -230,7 +230,7 @@ impl Supervisor<'_> {
         self.lookup.is_refused = how == How::Exited(lookup::EXIT_NOT_ADMITTED);
     }
 
-    /// Forks the child that looks for the store.
+    /// Forks the child that resolves the name of the store and tries its addresses.
     pub fn fork_lookup(&mut self) -> io::Result<Pid> {
         if let Fork::Parent(pid) = fork_child()? {
             return Ok(pid);

@@ -48,7 +48,7 @@ pub struct UpgradeState {
     pub generations: Vec<u64>,
     /// Shared memory with numbers that tell servers to drain.
     pub phase_memory: Vec<OwnedFd>,
-    /// For each of these files, the index of the number that tells servers to drain.
+    /// For each file of `phase_memory`, the index in it of the number that tells servers to drain.
     pub phase_memory_indices: Vec<usize>,
     /// The writing end of the pipe that wakes servers that are to drain.
     pub drain_writers: Vec<OwnedFd>,

@@ -28,9 +28,9 @@ fn after_ctrl_c_the_results_so_far_are_kept_and_the_report_is_drawn() {
         assert_eq!(results["was_interrupted"], true);
         let runs = cells(&results).iter().map(|cell| cell["runs"].as_array().map_or(0, Vec::len));
         assert!(runs.sum::<usize>() >= 4, "{results:#}");
-        assert!(bench.page().contains("stopped before its time"));
+        assert!(bench.page().contains("stopped early"));
         let table = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(table.contains("stopped before its time"), "{table}");
+        assert!(table.contains("stopped early"), "{table}");
     }
 }
 
@@ -67,7 +67,7 @@ fn the_results_of_a_killed_bench_can_be_drawn() {
     assert!(runs.sum::<usize>() >= 1, "{results:#}");
     let drawn = run(&["report", &bench.out().display().to_string()]);
     let text = String::from_utf8_lossy(&drawn.stdout).into_owned();
-    assert!(drawn.status.success() && text.contains("stopped before its time"), "{text}");
+    assert!(drawn.status.success() && text.contains("stopped early"), "{text}");
 }
 
 #[test]

@@ -113,7 +113,7 @@ const OPTIONS: &[Row] = &[
         "--config zerohttpd.conf",
         2,
         "error: unexpected argument '--config' found\n\
-         tip: there is no configuration file; all options are here",
+         tip: there is no configuration file; all settings are options: see `zerohttpd help all`",
     ),
     (
         "--lising",
@@ -123,8 +123,8 @@ const OPTIONS: &[Row] = &[
     (
         "--bind 127.0.0.1:8080",
         2,
-        "error: invalid value '127.0.0.1:8080' for '--bind <ADDR>': a port is given apart: type \
-         --bind 127.0.0.1 --port 8080",
+        "error: invalid value '127.0.0.1:8080' for '--bind <ADDR>': the port is a separate option: \
+         type --bind 127.0.0.1 --port 8080",
     ),
     (
         "--bind nowhere.invalid",

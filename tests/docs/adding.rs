@@ -7,8 +7,8 @@ use std::process::Command;
 
 use crate::support::{TempDir, package};
 
-/// The blocks of code of a document: the path that a line `` `PATH`: `` above the block names, the
-/// language, and the code.
+/// The blocks of code of a document: for each, the path, if a line `` `PATH`: `` above the block
+/// gives one; the language; and the code.
 fn blocks(document: &str) -> Vec<(Option<&str>, &str, String)> {
     let (mut found, mut path) = (Vec::new(), None);
     let mut lines = document.lines();

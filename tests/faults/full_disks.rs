@@ -46,7 +46,7 @@ fn a_store_on_a_full_disk_refuses_remarks_and_recovers() {
             let server = Server::start("epoll", &store.url(), &[]);
             assert_eq!(server.client().sign("Ada", "before").status, 303);
             let lines_before = server.errors().lines().count();
-            let injection = Injection::into(&[server.store()], calls, errno, "");
+            let injection = Injection::start(&[server.store()], calls, errno, "");
             for _ in 0..10 {
                 let answer = server.client().sign("Ada", "lost");
                 assert_eq!(answer.status, 503);

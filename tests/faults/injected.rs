@@ -101,7 +101,7 @@ fn while_accept_fails_clients_wait_in_the_queue_and_no_process_spins(arch: &str)
     let server = start(arch, &store, &root);
     let servers = server.servers();
     for (errno, reason) in ACCEPT_ERRORS {
-        let injection = Injection::into(&serving_processes(&server), "accept4", errno, WAIT_CALLS);
+        let injection = Injection::start(&serving_processes(&server), "accept4", errno, WAIT_CALLS);
         let mut client = server.client();
         client.send(last_request("/hello.txt"));
         wait_until("accepts that fail", || injection.count() >= ENOUGH);
@@ -144,7 +144,7 @@ fn interrupted_calls_are_repeated_and_no_client_notices(arch: &str) {
     let server = start(arch, &store, &root);
     // Every other call of a thread fails, so the next attempt succeeds.
     for (calls, error) in [(&calls[..], "EINTR:when=1+2"), ("openat2", "EAGAIN:when=1+2")] {
-        let injection = Injection::into(&serving_processes(&server), calls, error, "");
+        let injection = Injection::start(&serving_processes(&server), calls, error, "");
         for number in 0..5 {
             let mut client = server.client();
             assert_eq!(client.get("/hello.txt").body, b"hello\n");
@@ -176,7 +176,7 @@ fn a_server_survives_every_shortage_and_serves_again() {
                 server.store().kill();
             }
             let lines_before = server.errors().lines().count();
-            let injection = Injection::into(&serving_processes(&server), calls, errno, "");
+            let injection = Injection::start(&serving_processes(&server), calls, errno, "");
             let mut guests = Vec::new();
             while guests.len() < GUESTS && injection.count() < ENOUGH {
                 guests.push(guest(&server, guests.len()));
@@ -215,7 +215,7 @@ fn a_store_connection_that_cannot_be_returned_is_replaced(arch: &str) {
     let root = site();
     let store = Store::embedded();
     let server = start(arch, &store, &root);
-    let injection = Injection::into(&serving_processes(&server), "sendmsg", "ENOBUFS", "");
+    let injection = Injection::start(&serving_processes(&server), "sendmsg", "ENOBUFS", "");
     // More requests than a pool has connections to the store.
     for _ in 0..20 {
         let mut client = server.client();

@@ -38,7 +38,7 @@ fn the_admin_port_serves_only_the_reports_by_the_same_rules_of_http(arch: &str) 
     ] {
         assert_eq!(status(&server, &request), expected, "{request}");
     }
-    // The metrics do not count requests to the admin.
+    // The metrics do not count requests to the admin process.
     let now = metrics(&server);
     assert_eq!(now.sum("zerohttpd_requests_total"), 0.0);
     assert_eq!(now.sum("zerohttpd_connections_total"), 0.0);
@@ -71,7 +71,7 @@ fn health_reports_a_server_that_stops(arch: &str) {
     let mut monitor = Client::connect(server.admin_port());
     assert_eq!(monitor.get("/healthz").body, b"ok\nstore up\n");
     server.supervisor().signal(Signal::TERM);
-    wait_until("a health that says that the server stops", || {
+    wait_until("/healthz to say that the server stops", || {
         let answer = Client::connect(server.admin_port()).get("/healthz");
         answer.status == 503 && answer.body == b"stopping\nstore up\n"
     });
@@ -81,7 +81,7 @@ fn health_reports_a_server_that_stops(arch: &str) {
     drop(client);
     assert_eq!(server.wait().code(), Some(0));
     server.await_nothing_left();
-    assert_eq!(monitor.read_to_end(), b"", "the admin closes the connection in order");
+    assert_eq!(monitor.read_to_end(), b"", "the admin process sends no reset");
 }
 
 test!(Architecture, health_reports_that_no_server_is_left);
@@ -89,12 +89,12 @@ fn health_reports_that_no_server_is_left(arch: &str) {
     let store = Store::embedded();
     let server = Server::start_small(arch, &store.url(), ADMIN);
     // The supervisor waits longer before each restart, so at last there is a time without servers.
-    wait_until("a health without servers", || {
+    wait_until("/healthz to say that no server is left", || {
         server.servers().into_iter().for_each(|process| process.kill());
         let answer = Client::connect(server.admin_port()).get("/healthz");
-        answer.status == 503 && answer.body.starts_with(b"no server process lives\n")
+        answer.status == 503 && answer.body.starts_with(b"no server process is running\n")
     });
-    wait_until("a good health", || status(&server, &request("GET", "/healthz")) == 200);
+    wait_until("good health", || status(&server, &request("GET", "/healthz")) == 200);
 }
 
 test!(Architecture, the_admin_port_survives_reloads_and_upgrades);

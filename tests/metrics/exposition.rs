@@ -14,7 +14,7 @@ pub(crate) struct Metrics {
     samples: BTreeMap<(String, Labels), f64>,
 }
 
-/// Requests a server's metrics from its admin.
+/// Requests a server's metrics from its admin process.
 #[track_caller]
 pub(crate) fn metrics(server: &Server) -> Metrics {
     let answer = Client::connect(server.admin_port()).get("/metrics");

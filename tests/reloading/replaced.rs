@@ -10,7 +10,7 @@ use crate::support::{Client, Server, Store, TempDir, wait_until};
 
 const ADMIN: [&str; 2] = ["--admin", "127.0.0.1:0"];
 
-/// The answer to `/healthz`; none if the admin that was asked is being replaced.
+/// The answer to `/healthz`; none if the admin process is just being replaced.
 fn health(server: &Server) -> Option<Answer> {
     let mut client = Client::connect(server.admin_port());
     client.send("GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n");
@@ -39,7 +39,7 @@ fn health_reports_a_removed_root_and_a_recreated_one_is_served(arch: &str) {
     assert!(shows(&server, b"one") && is_healthy(&server));
     let servers = server.servers();
     fs::remove_dir_all(site.join("dist")).expect("a folder");
-    wait_until("a health that says that the site is gone", || {
+    wait_until("/healthz to say that the site is gone", || {
         health(&server).is_some_and(|answer| {
             answer.status == 503 && answer.body.starts_with(b"the site is gone\n")
         })

@@ -1,6 +1,6 @@
-//! `--check` predicts whether a server starts. A situation has a state for each part, such as the
-//! log or the store. Each state of each part is checked and started, together with random
-//! states of the other parts.
+//! `--check` predicts whether a server starts. A situation gives a state to each thing that a start
+//! depends on: its parts, such as the log. For each state of each part, with random states of the
+//! other parts, `--check` runs in a situation, and then a server is started there.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -246,7 +246,7 @@ const TEMPLATES: &[State] = &[
     ("a placeholder that nothing fills", |p| {
         templates_of(p, "templates/error.html", b"$STATUS$ $REASON$ $EXPLANATION$ $VISITORS$")
     }),
-    ("a template that is no text", |p| templates_of(p, "templates/error.html", b"\xff")),
+    ("a template that is not UTF-8", |p| templates_of(p, "templates/error.html", b"\xff")),
     ("a folder as a template", |p| templates_of(p, "templates/error.html/page", b"")),
     ("a pipe as a template", |p| {
         let words = templates_of(p, "templates/README.md", b"");

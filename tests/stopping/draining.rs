@@ -17,7 +17,7 @@ fn draining(arch: &str, store: &Store) -> Server {
 }
 
 fn await_draining(server: &Server) {
-    wait_until("a health that says that the server drains", || {
+    wait_until("/healthz to say that the server drains", || {
         let answer = Client::connect(server.admin_port()).get("/healthz");
         answer.status == 503 && answer.body == b"draining\nstore up\n"
     });

@@ -55,7 +55,7 @@ impl Process {
         name.trim_end().to_string()
     }
 
-    /// Whether it serves the admin.
+    /// Whether it is an admin process.
     pub(crate) fn is_admin(self) -> bool {
         self.name() == "zerohttpd-admin"
     }

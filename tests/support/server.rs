@@ -212,14 +212,14 @@ impl Server {
         children
     }
 
-    /// The admin's processes: one, or more while earlier ones drain.
+    /// The admin processes: one, or more while earlier ones drain.
     pub(crate) fn admins(&self) -> Vec<Process> {
         let mut children = self.supervisor().children();
         children.retain(|child| child.is_admin());
         children
     }
 
-    /// The port of the admin, as it was last announced.
+    /// The port of the admin process, as it was last announced.
     #[track_caller]
     pub(crate) fn admin_port(&self) -> u16 {
         wait_for("an admin's address", || {

@@ -45,7 +45,7 @@ impl Injection {
     /// `calls` such as `accept4,poll`, `error` such as `EMFILE` or `EINTR:when=1+2`. The calls
     /// `recorded` are listed, and do not fail.
     #[track_caller]
-    pub(crate) fn into(
+    pub(crate) fn start(
         processes: &[Process],
         calls: &str,
         error: &str,

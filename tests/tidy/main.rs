@@ -9,7 +9,7 @@ mod lesson;
 mod links;
 mod modules;
 mod names;
-mod readers;
+mod readme_and_help;
 mod sources;
 mod style;
 mod words;

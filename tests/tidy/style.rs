@@ -34,7 +34,8 @@ fn no_function_is_too_long() {
             if begins {
                 let len = function_lines(&code[at..]);
                 if len > FUNCTION_LINES {
-                    found.push(format!("{} begins {len} lines", source.place(*number)));
+                    let place = source.place(*number);
+                    found.push(format!("{place} begins a function of {len} lines"));
                 }
             }
         }

@@ -97,8 +97,8 @@ pub const SEND_BYTES_PER_SECOND: u64 = 64 * 1024;
 /// One reply of the store: room for a page of long remarks that another program wrote.
 pub const STORE_VALUE_BYTES: usize = 4 * 1024 * 1024;
 
-/// The part of a store's error message that is logged. Most messages are shorter, unless they name
-/// long files.
+/// The part of a store's error message that is logged. Most messages are shorter, unless they
+/// contain long file names.
 pub const STORE_REASON_BYTES: usize = 200;
 
 /// Queries that wait in one pipeline. A client has at most one, so this is a number of clients.

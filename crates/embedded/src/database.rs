@@ -73,7 +73,10 @@ impl Database {
             .map_err(|error| explain(Path::new(&file), "close", &error))
             .and_then(|is_busy| match is_busy {
                 false => Ok(()),
-                true => Err(format!("another program reads {file} while it is closed")),
+                true => Err(format!(
+                    "another program is using {file}, so the latest changes can still be in its \
+                     log, not in the file itself"
+                )),
             })
     }
 

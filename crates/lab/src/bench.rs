@@ -62,7 +62,8 @@ pub fn bench(plan: &BenchPlan, started: String) -> Result<ExitCode, String> {
     })
 }
 
-/// Measures one server under several names. Returns none if Ctrl-C ended the bench.
+/// Runs an A/A bench: measures one server under several names, to see how far its own results
+/// agree. Returns none if Ctrl-C ended the bench.
 ///
 /// # Errors
 ///

@@ -66,7 +66,9 @@ fn in_words(checks: &[Check], in_colour: bool) -> String {
     }
     let last = match worst(checks) {
         Severity::Ok => "Nothing here would spoil a measurement.",
-        Severity::Warn => "Nothing here spoils a measurement; the warnings make some worse.",
+        Severity::Warn => {
+            "Nothing here spoils a measurement, but what the warnings name makes some less exact."
+        }
         Severity::Bad => "Some measurements would be spoilt.",
     };
     out + "\n" + last + "\n"

@@ -59,7 +59,7 @@ pub fn write(results: &Results, folder: &Path) -> Result<(), String> {
     let file = folder.join(PAGE);
     let written = fs::write(&file, page::page(results).into_string())
         .map_err(|error| format!("can't write {}: {error}", file.display()));
-    let interrupted = if results.was_interrupted { "stopped before its time; " } else { "" };
+    let interrupted = if results.was_interrupted { "stopped early; " } else { "" };
     let style = style_of(&io::stdout());
     let rows = Row::all(results);
     let sentences =
@@ -83,7 +83,8 @@ pub fn write(results: &Results, folder: &Path) -> Result<(), String> {
 
 fn heading(results: &Results) -> String {
     let settings = &results.settings;
-    let kept = if settings.keep_alive { "kept alive" } else { "one connection per request" };
+    let kept =
+        if settings.keep_alive { "connections kept alive" } else { "one connection per request" };
     format!(
         "{}, {kept}, profile {}, store {}: requests a second, {} of {} s",
         settings.path,

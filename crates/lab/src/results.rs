@@ -43,7 +43,7 @@ pub struct Results {
     pub started: String,
     /// How long it took.
     pub took_s: f64,
-    /// Whether it was stopped before its time.
+    /// Whether it was stopped early.
     pub was_interrupted: bool,
     /// The machine.
     pub machine: Machine,

@@ -77,7 +77,7 @@ impl Remark {
         Ok(Remark { name: name.entered, remark: remark.entered })
     }
 
-    /// The remark in the format of the store and of the original program: `remarks - name`.
+    /// The remark in the format of the store and of the original program: `remark - name`.
     pub(crate) fn into_item(self) -> Vec<u8> {
         let mut item = self.remark;
         item.push_str(REMARK_SEPARATOR);

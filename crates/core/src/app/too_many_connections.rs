@@ -11,7 +11,7 @@ use crate::now::Now;
 
 const TOO_MANY: ErrorResponse = ErrorResponse::closing(
     Status::SERVICE_UNAVAILABLE,
-    "Your address has as many connections to this server as one may have. Please close some.",
+    "Your address has reached this server's limit of connections per address. Please close some.",
 );
 
 /// A whole response, head and page, that closes the connection and says when to try again.

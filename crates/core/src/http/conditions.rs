@@ -41,9 +41,9 @@ pub(crate) fn evaluate(request: Request<'_>, metadata: &Metadata, now: Now) -> P
     if unmodified { Precondition::NotModified } else { Precondition::Proceed }
 }
 
-/// Evaluates the conditions of a request for a generated page, which has neither validator nor
-/// date. Of conditions with a tag, only `*`, which means any version, matches the page (RFC 9110
-/// §13.1.1 and §13.1.2).
+/// Evaluates the conditions of a request for a generated page, which has no validator: neither an
+/// entity tag nor a date of modification. Of conditions with a tag, only `*`, which means any
+/// version, matches the page (RFC 9110 §13.1.1 and §13.1.2).
 pub(crate) fn evaluate_without_validator(request: Request<'_>) -> Precondition {
     let is_any = |value: &[u8]| value == b"*";
     if !request.is_conditional() {

@@ -149,9 +149,9 @@ fn digits(text: &str, count: usize) -> Option<u64> {
 fn days_before(year: u64, month: u64, day: u64) -> u64 {
     let year = if month <= 2 { year - 1 } else { year };
     let march_month = (month + 9) % 12;
-    let (era, day_of_era) = (year / 400, year % 400);
+    let (era, year_of_era) = (year / 400, year % 400);
     let day_of_year = (153 * march_month + 2) / 5 + day - 1;
-    era * 146_097 + day_of_era * 365 + day_of_era / 4 - day_of_era / 100 + day_of_year - 719_468
+    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
 /// The date of `unix_s` seconds since 1970 as access logs write it: `06/Nov/1994:08:49:37 +0000`.

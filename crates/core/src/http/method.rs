@@ -12,7 +12,7 @@ pub enum Method {
     /// RFC 9110 §9.3.7.
     Options,
     /// A common method that the server does not allow: PUT, DELETE, PATCH.
-    Other,
+    NotAllowed,
     /// A method that the server does not implement, such as CONNECT or TRACE.
     Unknown,
 }
@@ -24,7 +24,7 @@ impl Method {
             "HEAD" => Method::Head,
             "POST" => Method::Post,
             "OPTIONS" => Method::Options,
-            "PUT" | "DELETE" | "PATCH" => Method::Other,
+            "PUT" | "DELETE" | "PATCH" => Method::NotAllowed,
             _ => Method::Unknown,
         }
     }

@@ -21,7 +21,7 @@ pub enum Query {
         /// Whether the visitor is counted.
         is_counted: bool,
     },
-    /// Store a remark, `remarks - name`.
+    /// Store an item: a remark and its author, in the form `remark - name`.
     Sign(Vec<u8>),
 }
 

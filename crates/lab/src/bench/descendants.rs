@@ -22,7 +22,7 @@ pub struct Descendants {
 }
 
 impl Descendants {
-    /// Makes this process the parent of its descendants' orphans from now on.
+    /// From now on, makes this process the parent of its orphaned descendants.
     ///
     /// # Errors
     ///

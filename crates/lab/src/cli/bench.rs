@@ -17,7 +17,7 @@ use crate::host::cores::{self, Cores};
 use crate::knobs::{self, KNOBS, Knob, PROFILES, Setup};
 use crate::results::Settings;
 
-/// The default numbers of clients: as many as take about three minutes.
+/// The default numbers of clients. With all architectures, a bench takes about three minutes.
 const CLIENTS: [usize; 4] = [20, 100, 500, 2000];
 
 /// The rows of the table in the articles of 2019.
@@ -77,7 +77,7 @@ pub struct BenchArgs {
     /// The path to request
     #[arg(long, value_name = "PATH", default_value = "/guestbook", value_parser = path)]
     path: String,
-    /// Keep the guestbook in a temporary embedded store, or in this Redis, which counts the visits
+    /// Keep the guestbook in a temporary embedded store, or in this Redis, whose visit count grows
     #[arg(long, value_name = "embedded|redis://..", default_value = "embedded")]
     store: String,
     /// Open a new connection for each request; the same as --knob keep-alive=off
@@ -101,7 +101,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "N", default_value_t = 3,
         value_parser = whole(1..=1000_u16))]
     rounds: u16,
-    /// After --rounds, measure rows with an interval wider than this in further rounds, such as 5%
+    /// After --rounds, go on with the rows whose interval is wider than this, such as 5%
     #[arg(long, value_name = "PERCENT", value_parser = until)]
     until: Option<f64>,
     /// The most rounds of a row with --until
@@ -202,7 +202,7 @@ impl BenchArgs {
     pub fn into_plan(
         self,
         architectures: &[Architecture],
-        today: &str,
+        started: &str,
         seed: u64,
     ) -> Result<BenchPlan, String> {
         let (base, varied) = self.setup();
@@ -252,7 +252,7 @@ impl BenchArgs {
             load_threads: cores.load.len().clamp(1, max_threads),
             cores,
         };
-        let name = today.replace('T', "-").replace([':', 'Z'], "");
+        let name = started.replace('T', "-").replace([':', 'Z'], "");
         let out = self.out.unwrap_or_else(|| format!("bench-{name}").into());
         Ok(BenchPlan { entries, settings, store, out })
     }

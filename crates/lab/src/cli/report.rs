@@ -11,7 +11,7 @@ use crate::report::{compare, redraw};
 #[derive(Args)]
 #[command(after_help = "With one folder, report.html is written again and its table is printed. \
     With two, every\nsetting that differs is named, and each number of the second is shown as a \
-    multiple of the\nfirst, with a remark whether the difference exceeds the noise.")]
+    multiple of the\nfirst, with a note on whether the difference exceeds the noise.")]
 pub struct ReportArgs {
     /// The folder of a bench, which has its results.json
     folder: PathBuf,

@@ -74,7 +74,9 @@ impl Limit {
             Limit::Ports => "the load generator had no ports left; not ranked",
             Limit::LoadDescriptors => "the load generator had no descriptors left; not ranked",
             Limit::ServerDescriptors => "the server had no descriptors left for further clients",
-            Limit::Errors => "requests failed: what share of them, and how; not ranked",
+            Limit::Errors => {
+                "requests failed; the cell shows what share of them, and how; not ranked"
+            }
             Limit::AcceptQueue => {
                 "the accept queue overflowed, and clients waited before they tried again"
             }

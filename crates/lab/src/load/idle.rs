@@ -1,8 +1,9 @@
 //! Idle clients: each has a kept-alive connection, and all are probed in turn.
 //!
 //! The limit of descriptors bounds what one process can hold, so there are as many processes,
-//! called holders, as needed. They are forked: a holder needs only the plan. All holders write what
-//! happens to their clients into one pipe, and end when another pipe is closed.
+//! called holders, as needed. They are forked without execve(2), because a holder needs only the
+//! plan, which is in memory already. All holders write what happens to their clients into one pipe,
+//! and end when another pipe is closed.
 //!
 //! ```text
 //!   hold ──► a Holder in each process ──► its clients, one epoll loop over all of them

@@ -22,7 +22,7 @@ const MAX_THREADS: usize = 1024;
 pub struct Observer {
     address: SocketAddr,
     is_here: bool,
-    holders: Vec<u32>,
+    server_pids: Vec<u32>,
     overflows: Option<u64>,
     drops: u64,
     start: Option<Snapshot>,
@@ -111,14 +111,14 @@ impl Observer {
     pub fn new(address: SocketAddr) -> Observer {
         // bind(2) accepts only the addresses of this machine.
         let is_here = UdpSocket::bind((address.ip(), 0)).is_ok();
-        let mut holders = Vec::new();
+        let mut server_pids = Vec::new();
         if is_here {
-            holders = proc::holders(&listening(address));
-            holders.retain(|pid| *pid != std::process::id());
+            server_pids = proc::holders(&listening(address));
+            server_pids.retain(|pid| *pid != std::process::id());
         }
         let (overflows, drops) = (proc::listen_overflows(), drops(address));
         let (start, end) = (None, None);
-        Observer { address, is_here, holders, overflows, drops, start, end, queue: None }
+        Observer { address, is_here, server_pids, overflows, drops, start, end, queue: None }
     }
 
     /// Begins the measured time.
@@ -149,13 +149,13 @@ impl Observer {
     }
 
     fn snapshot(&self) -> Snapshot {
-        let processes = match self.holders.is_empty() {
+        let processes = match self.server_pids.is_empty() {
             true => Vec::new(),
-            false => proc::family(&self.holders, proc::processes()),
+            false => proc::family(&self.server_pids, proc::processes()),
         };
         let threads: usize = processes.iter().map(|process| process.threads).sum();
         let sampled = if threads <= MAX_THREADS { &processes[..] } else { &[] };
-        let left = self.holders.iter().filter_map(|pid| proc::descriptors_left(*pid));
+        let left = self.server_pids.iter().filter_map(|pid| proc::descriptors_left(*pid));
         Snapshot {
             at_ns: now_ns(),
             machine: ticks::of_machine(),
@@ -202,7 +202,7 @@ impl Observer {
         let busiest = keenest_thread(&threads);
         let share = |ns: u64| ns as f64 / 1e9 / elapsed_s;
         let waited_ns = threads.iter().map(|thread| thread.waited_ns).sum();
-        let pids = self.holders.iter().copied();
+        let pids = self.server_pids.iter().copied();
         let allowed: BTreeSet<_> = pids.flat_map(cores::allowed_to).collect();
         let own_cores = cores::allowed();
         let difference = |core: &usize| Some(end.cores.get(core)?.since(*start.cores.get(core)?));

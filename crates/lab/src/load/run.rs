@@ -188,8 +188,8 @@ impl Coordinator<'_> {
         progress
     }
 
-    /// Whether to give up: as many requests as clients have failed, and no client was ever
-    /// connected.
+    /// Whether to give up: no client was ever connected, and at least as many requests have failed
+    /// as there are clients.
     fn is_hopeless(&self, progress: &LoadProgress) -> bool {
         let ever_connected = |thread_progress: &Mutex<ThreadProgress>| {
             thread_progress.lock().unwrap_or_else(PoisonError::into_inner).ever_connected

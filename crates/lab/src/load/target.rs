@@ -218,7 +218,10 @@ impl RequestOptions {
                     return wrong("with --no-keep-alive, Connection: close is sent anyway");
                 }
                 "connection" if has_item(value, "close") => {
-                    return wrong("use --no-keep-alive, so that the load generator knows it");
+                    return wrong(
+                        "use --no-keep-alive instead: the load generator has to know that \
+                         connections are closed",
+                    );
                 }
                 "connection" if has_item(value, "upgrade") => {
                     return wrong("the load generator speaks only HTTP/1.1");

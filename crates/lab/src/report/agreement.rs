@@ -64,12 +64,13 @@ impl Agreement {
     /// The findings in sentences.
     pub fn in_words(&self) -> String {
         let pairs = match self.wrong_pairs {
-            0 => "no pair was found to differ".to_owned(),
-            wrong => format!("{} wrongly found to differ", counted(wrong as u64, "pair")),
+            0 => "no pair seemed to differ".to_owned(),
+            wrong => format!("{} seemed to differ", counted(wrong as u64, "pair")),
         };
         let found = format!(
             "One server under {} names: a run varies by {} (standard deviation), the best value is \
-             {:.2} times the worst, and {pairs}; in one such bench of twenty a pair is, by chance.",
+             {:.2} times the worst, and {pairs}; by chance alone, a pair seems to differ in one \
+             such bench of twenty.",
             self.names,
             percent(self.noise),
             self.max_ratio
@@ -120,7 +121,7 @@ mod tests {
         assert!(quiet.is_quiet() && quiet.wrong_pairs == 0, "{quiet:?}");
         let words = quiet.in_words();
         assert!(
-            words.contains("no pair was found to differ") && words.contains(" is quiet "),
+            words.contains("no pair seemed to differ") && words.contains(" is quiet "),
             "{words}"
         );
         let noisy = agreement([

@@ -102,7 +102,7 @@ fn pairs<'a>(ones: &'a [Row<'a>], others: &'a [Row<'a>]) -> Vec<CellPair<'a>> {
 
 fn description(results: &Results) -> String {
     let settings = &results.settings;
-    let stopped = if results.was_interrupted { ", stopped before its time" } else { "" };
+    let stopped = if results.was_interrupted { ", stopped early" } else { "" };
     format!(
         "{}, {}, {}, store {}, profile {}, {} of {} s{stopped}",
         results.started,

@@ -23,7 +23,11 @@ const STYLE_SHEET: &str = include_str!("page.css");
 pub fn page(results: &Results) -> Markup {
     let rows = Row::all(results);
     let settings = &results.settings;
-    let kept = if settings.keep_alive { "kept alive" } else { "a connection for each request" };
+    let kept = if settings.keep_alive {
+        "connections kept alive"
+    } else {
+        "a connection for each request"
+    };
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -44,7 +48,7 @@ pub fn page(results: &Results) -> Markup {
                         (results.machine.cpu_model) " · " (results.started)
                     }
                     @if results.was_interrupted {
-                        p.warning { "It was stopped before its time: some cells have fewer runs." }
+                        p.warning { "The bench was stopped early: some cells have fewer runs." }
                     }
                 }
                 main {
@@ -74,8 +78,9 @@ fn table(results: &Results, rows: &[Row<'_>]) -> Markup {
             h2 { "The table" }
             p.note {
                 "Requests a second, and for an open loop the p99 latency: "
-                (averaged(results)) ", with its comparison interval: two servers of a row whose \
-                intervals do not overlap differ. Beneath each number, its limit. "
+                (averaged(results)) ", with its comparison interval: if the intervals of two \
+                servers of the same row do not overlap, these servers differ. Beneath each number, its \
+                limit. "
                 b { "Bold on green" } ": leads its row. “=”: no server of its row is measurably \
                 better. Grey italics: not ranked. Red: requests failed. A click on a cell opens \
                 its details."

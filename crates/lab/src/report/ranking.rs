@@ -235,8 +235,8 @@ impl Row<'_> {
     }
 
     /// A server that is not ranked and has a better number than the best: it could do still more
-    /// without what held it back, so none is ranked. A number with failed requests, or of an open
-    /// loop, does not count as better.
+    /// without what held it back, so no server is ranked. A number with failed requests, or of an
+    /// open loop, does not count as better.
     pub fn held_back(&self) -> Option<&RowEntry<'_>> {
         let value = |entry: &RowEntry<'_>| entry.value.map_or(0.0, |value| value.value);
         let best = *self.order().first()?;

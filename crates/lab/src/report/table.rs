@@ -168,7 +168,7 @@ pub fn legend(results: &Results, style: Style) -> String {
         explain("=", "no server of its row is measurably better");
     }
     if rows.iter().any(|row| row.noise().is_some()) {
-        explain("±", "two servers of a row whose intervals do not overlap differ");
+        explain("±", "if the intervals of two servers of a row do not overlap, they differ");
     }
     if entries().any(|entry| entry.is_disturbed()) {
         explain("~", DISTURBED);

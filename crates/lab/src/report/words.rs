@@ -10,7 +10,8 @@ use crate::results::{Cell, Results, Settings};
 use crate::statistics::Ratio;
 use crate::text::numbers::{counted, factor, rounded};
 
-/// The most rows whose leaders are all named; of more rows, the first, the middle and the last.
+/// Up to this many rows, the leader of each is named; of more rows, only those of the first, the
+/// middle and the last.
 const MAX_ROWS: usize = 6;
 
 /// The ratios for which a number of rounds is proposed.
@@ -65,7 +66,7 @@ pub fn certainty(results: &Results, rows: &[Row<'_>]) -> Vec<String> {
     sentences.extend(sensitivity(rows));
     if results.settings.rounds == 1 {
         sentences.push(
-            "Everything was measured once: the noise is not known, and none is ranked.".into(),
+            "Everything was measured once: the noise is not known, and no server is ranked.".into(),
         );
     }
     sentences.extend(Agreement::of(results).map(|agreement| agreement.in_words()));
@@ -226,7 +227,8 @@ fn disturbed(results: &Results, rows: &[Row<'_>]) -> Vec<String> {
     if repeated > 0 {
         let runs = counted(repeated as u64, "run");
         sentences.push(format!(
-            "{runs} measured again, because other processes had disturbed the first."
+            "{runs} had to be measured again, because other processes had disturbed the first \
+             attempt."
         ));
     }
     if disturbed > 0 {

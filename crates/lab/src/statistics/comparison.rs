@@ -29,8 +29,8 @@ pub struct Comparison {
 pub struct Estimate {
     /// The geometric mean of its runs.
     pub value: f64,
-    /// The comparison interval: two servers whose intervals do not overlap differ. It is the value
-    /// alone if nothing was run twice.
+    /// The lower end of the comparison interval: if the intervals of two servers do not overlap,
+    /// they differ. The interval is the value alone if nothing was run twice.
     pub low: f64,
     /// Its upper end.
     pub high: f64,

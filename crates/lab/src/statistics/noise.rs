@@ -2,7 +2,8 @@
 
 use statrs::distribution::{ContinuousCDF, FisherSnedecor};
 
-/// A server is set aside if its variance would exceed the others' by chance less often than this.
+/// The significance level: a server is set aside if the probability that its variance exceeds the
+/// others' by so much only by chance is below this.
 /// A stricter test would leave a server with five times the noise among the others in most benches
 /// of three rounds; a laxer one sets alike servers aside, and the rest seem less noisy than they
 /// are.
@@ -47,8 +48,8 @@ pub fn differences(one: &Logs, other: &Logs) -> (f64, usize, Squares) {
 
 /// The residual squares of these servers, after those of servers and rounds are taken out.
 ///
-/// They are computed from the differences of all pairs. This is equivalent if each server has a run
-/// in each round, and also possible if runs are missing.
+/// They are computed from the differences of all pairs. If each server has a run in each round, the
+/// result is that of a two-way analysis of variance; unlike that, runs can be missing.
 pub fn residual(servers: &[&Logs]) -> Squares {
     let mut pairs = Squares::default();
     for (at, one) in servers.iter().enumerate() {

@@ -14,7 +14,7 @@ struct Simulation {
     benches: usize,
     /// How many times better the first server is.
     better: f64,
-    /// How many times more than the others the last server varies.
+    /// The noise of the last server, as a multiple of the others' noise.
     noisier: f64,
 }
 
@@ -104,7 +104,7 @@ fn a_noisy_server_makes_no_differences_among_the_others() {
 #[test]
 fn more_rounds_detect_no_fewer_differences() {
     for noisier in [1.0, 5.0] {
-        // A ratio that ten rounds detect in about half of the benches, and one that all detect.
+        // Ten rounds detect the first ratio in about half of the benches, the second in nearly all.
         for better in [1.08, 1.2] {
             let shares = [3, 5, 10, 20, 40, 60, 62, 100].map(|rounds| {
                 let benches = 600;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::thresholds::{BUSY, SHARED};
 use crate::failure::Failures;
 
-/// A server has kept up with a rate if at most this share of the good answers is missing, and good
-/// answers came at most this share below the rate.
+/// A server has kept up with a rate if at most this share of the requests that were due had no good
+/// answer, and the rate of good answers fell short by at most this share.
 const MISSING: f64 = 0.01;
 
 /// If the load generator itself was late with more than this share of its requests, the verdict
