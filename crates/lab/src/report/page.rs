@@ -79,8 +79,8 @@ fn table(results: &Results, rows: &[Row<'_>]) -> Markup {
             p.note {
                 "Requests a second, and for an open loop the p99 latency: "
                 (averaged(results)) ", with its comparison interval: if the intervals of two \
-                servers of the same row do not overlap, these servers differ. Beneath each number, its \
-                limit. "
+                servers of the same row do not overlap, these servers differ. Beneath each \
+                number, its limit. "
                 b { "Bold on green" } ": leads its row. “=”: no server of its row is measurably \
                 better. Grey italics: not ranked. Red: requests failed. A click on a cell opens \
                 its details."
