@@ -197,6 +197,9 @@ fn link(target: &Path, name: &Path) {
 
 /// Whether a command starts a server, which runs until Ctrl-C.
 fn starts_server(command: &str) -> bool {
+    if command.ends_with(" --check") {
+        return false;
+    }
     let mut words = command.split_whitespace();
     let is_architecture = |word: &str| architectures().iter().any(|name| name == word);
     words.next() == Some("zerohttpd") && words.next().is_none_or(is_architecture)
