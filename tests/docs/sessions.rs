@@ -7,8 +7,8 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::Signal;
 
-use crate::blocks::{Block, CONSOLE, ShownCommand, blocks, documents};
 use crate::rules::{ADMIN_PORT, HOME, PORT, agree, invariant, replace_word};
+use crate::support::blocks::{Block, CONSOLE, ShownCommand, blocks, documents};
 use crate::support::process::Process;
 use crate::support::server::{PROGRAM, read};
 use crate::support::{TempDir, architectures, for_each, package, wait_for};

@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use crate::blocks::{CONSOLE, blocks, documents};
+use crate::support::blocks::{CONSOLE, blocks, documents};
 use crate::support::package;
 use crate::support::server::run;
 

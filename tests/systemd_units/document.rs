@@ -1,7 +1,8 @@
 //! The commands of docs/operating.md, run by root on a machine with the shipped units.
 
-use crate::blocks::{Block, blocks};
 use crate::machine::Machine;
+use crate::support::blocks::{Block, CONSOLE, blocks};
+use crate::support::package;
 use crate::{ERRORS_TO_FILE, allow_another_start, shipped};
 
 const DOCUMENT: &str = "docs/operating.md";
@@ -16,7 +17,7 @@ const UNRUN: [(&str, &str); 2] = [
 /// configurations.
 fn scripts() -> Vec<Block> {
     let mut scripts = blocks(DOCUMENT);
-    scripts.retain(|block| block.language != "console");
+    scripts.retain(|block| block.language != CONSOLE);
     assert!(scripts.iter().all(|block| block.language == "sh"), "a block that is not run");
     for (beginning, _) in UNRUN {
         let unrun = scripts.iter().position(|block| block.lines[0].starts_with(beginning));
@@ -27,7 +28,7 @@ fn scripts() -> Vec<Block> {
 
 /// The commands in the last column of the table of symptoms.
 fn remedies() -> Vec<String> {
-    let text = std::fs::read_to_string(crate::package().join(DOCUMENT)).expect("a document");
+    let text = std::fs::read_to_string(package().join(DOCUMENT)).expect("a document");
     let (_, table) = text.split_once("## Troubleshooting").expect("a section");
     let rows = table.lines().skip_while(|line| !line.starts_with("|---"));
     let rows = rows.skip(1).take_while(|line| line.starts_with('|'));

@@ -3,9 +3,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-#[path = "../docs/blocks.rs"]
-mod blocks;
-
 mod document;
 mod machine;
 
