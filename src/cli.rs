@@ -4,6 +4,7 @@ mod ablations;
 mod addresses;
 mod choices;
 mod clients;
+mod completions;
 mod headings;
 mod help;
 mod limits;
@@ -249,9 +250,7 @@ pub fn print(what: Explanation) -> Result<(), String> {
         Explanation::Help(topic) => help::write(&mut command, topic.as_deref()),
         Explanation::Version => out.write_all(command.render_version().as_bytes()),
         Explanation::Completions(shell) => {
-            let mut text = Vec::new();
-            clap_complete::generate(shell, &mut command, "zerohttpd", &mut text);
-            out.write_all(&text)
+            out.write_all(&completions::script(&definition(), shell))
         }
         Explanation::Manual(of) => {
             manual::page(definition(), of.as_deref()).and_then(|page| out.write_all(&page))

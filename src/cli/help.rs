@@ -50,35 +50,75 @@ pub const EXAMPLES: &[(&str, &str)] = &[
     ("zerohttpd load :8000/ -c 100 -d 5", "load a server with 100 clients for 5 seconds"),
 ];
 
-/// The parts of the whole help and of the manual that explain more than an option.
-pub const SECTIONS: &[(&str, &str)] = &[
+/// A part of the whole help and of the manual that explains more than an option: its title, and
+/// terms with their meanings.
+pub type Section = (&'static str, &'static [(&'static str, &'static str)]);
+
+pub const SECTIONS: &[Section] = &[
     (
         "Signals",
-        "SIGTERM and SIGQUIT stop the server: answers in flight are finished within --grace \
-         seconds. Ctrl-C (SIGINT) stops it at once, and it prints the CPU time and memory that it \
-         used. SIGHUP and SIGUSR1 reopen the site, the templates and the log. SIGUSR2 replaces the \
-         running program with its new version. Reloading and replacing refuse and reset no \
-         connection.",
+        &[
+            (
+                "SIGTERM, SIGQUIT",
+                "Stop the server; answers in flight are finished within --grace seconds",
+            ),
+            (
+                "SIGINT (Ctrl-C)",
+                "Stop the server at once; it prints the CPU time and memory that it used",
+            ),
+            (
+                "SIGHUP, SIGUSR1",
+                "Reopen the site, the templates and the log; no connection is refused or reset",
+            ),
+            (
+                "SIGUSR2",
+                "Replace the running program with its new version; no connection is refused or \
+                 reset",
+            ),
+        ],
     ),
     (
         "Exit status",
-        "0: the server was stopped, or the command succeeded. 1: it could not start or go on; \
-         standard error says why. 2: the command line is wrong. The pages of load, bench and \
-         doctor say what 1 and 130 mean there.",
+        &[
+            ("0", "The server was stopped, or the command succeeded"),
+            (
+                "1",
+                "It could not start or go on, as standard error says; or what it measured failed",
+            ),
+            ("2", "The command line is wrong, as standard error says"),
+            ("130", "Ctrl-C ended a measurement; what was measured until then is kept"),
+        ],
     ),
     (
         "Environment",
-        "ZEROHTTPD_STORE: the store, as for --store, which overrides it; keeps a password out of \
-         the process list. LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES: sockets that systemd passes; \
-         the one named admin is for --admin. NOTIFY_SOCKET: where to report to systemd. \
-         NO_COLOR: no colours.",
+        &[
+            (
+                "ZEROHTTPD_STORE",
+                "The store, unless --store or REDIS names one; keeps a password out of the \
+                 process list",
+            ),
+            (
+                "LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES",
+                "Sockets that systemd passes; the one named admin is for --admin",
+            ),
+            ("NOTIFY_SOCKET", "Where to report to systemd"),
+            ("NO_COLOR", "No colours on a terminal"),
+        ],
     ),
     (
         "Files",
-        "public/ and templates/ in the current folder: the site and the templates, unless --root \
-         and --templates name others; compiled-in ones are used where there are none. \
-         ~/.local/state/zerohttpd/guestbook.db: the guestbook, an SQLite file; beside it, \
-         guestbook.db.sock answers redis-cli.",
+        &[
+            (
+                "public/, templates/",
+                "The site and its templates, unless --root and --templates name others; \
+                 compiled-in ones where there are none",
+            ),
+            ("~/.local/state/zerohttpd/guestbook.db", "The guestbook, an SQLite file"),
+            (
+                "~/.local/state/zerohttpd/guestbook.db.sock",
+                "The socket on which it answers redis-cli while a server runs",
+            ),
+        ],
     ),
 ];
 
@@ -107,8 +147,11 @@ fn examples() -> String {
 }
 
 fn sections() -> String {
-    let paragraph = |(title, text): &(&str, &str)| format!("{title}:\n  {text}\n");
-    SECTIONS.iter().map(paragraph).collect::<Vec<_>>().join("\n")
+    let item = |(term, text): &(&str, &str)| format!("  {term}\n          {text}\n");
+    let section = |(title, items): &Section| {
+        format!("{title}:\n{}", items.iter().map(item).collect::<String>())
+    };
+    SECTIONS.iter().map(section).collect::<Vec<_>>().join("\n")
 }
 
 /// The page of an architecture: the opening of its source, and the options that matter to it.

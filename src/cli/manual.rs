@@ -7,9 +7,12 @@ use std::path::Path;
 use clap::builder::PossibleValue;
 use clap::{Arg, Command};
 use clap_mangen::Man;
-use clap_mangen::roff::{Roff, roman};
+use clap_mangen::roff::{Roff, bold, roman};
 
 use crate::cli::help::{EXAMPLES, SECTIONS};
+
+/// The program and its version, which each page names.
+const VERSION: &str = concat!("zerohttpd ", env!("CARGO_PKG_VERSION"));
 
 /// The manual page of the program, or of one command.
 ///
@@ -43,44 +46,46 @@ fn render(command: Command, is_program: bool) -> io::Result<Vec<u8>> {
     let mut out = Vec::new();
     let notes = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     let name = command.get_display_name().unwrap_or("zerohttpd").to_owned();
-    let man = Man::new(command.display_name(&name)).manual("ZeroHTTPd");
+    let man = Man::new(command.display_name(&name)).source(VERSION).manual("ZeroHTTPd");
     man.render_title(&mut out)?;
     man.render_name_section(&mut out)?;
     man.render_synopsis_section(&mut out)?;
     man.render_description_section(&mut out)?;
+    let mut rest = Roff::default();
     if is_program {
-        let lines = EXAMPLES.iter().map(|(words, what)| format!("{words}\n    {what}"));
-        section("Examples", &lines.collect::<Vec<_>>().join("\n"), true).to_writer(&mut out)?;
+        list(&mut rest, "Examples", EXAMPLES);
+        rest.to_writer(&mut out)?;
+        rest = Roff::default();
     }
     man.render_options_section(&mut out)?;
     if is_program {
         man.render_subcommands_section(&mut out)?;
-        for (title, text) in SECTIONS {
-            section(title, text, false).to_writer(&mut out)?;
-        }
+        SECTIONS.iter().for_each(|(title, items)| list(&mut rest, title, items));
     } else {
         if !notes.is_empty() {
-            section("Notes", &notes, true).to_writer(&mut out)?;
+            rest.control("SH", ["NOTES"]);
+            // Its lines stay as they are.
+            rest.control("nf", []);
+            for line in notes.lines() {
+                rest.text([roman(line)]);
+            }
+            rest.control("fi", []);
         }
-        section("See also", "zerohttpd(1)", false).to_writer(&mut out)?;
+        rest.control("SH", ["SEE ALSO"]);
+        rest.text([bold("zerohttpd"), roman("(1)")]);
     }
+    rest.to_writer(&mut out)?;
     Ok(out)
 }
 
-/// A section of a manual page; `is_literal` if its lines stay as they are.
-fn section(title: &str, text: &str, is_literal: bool) -> Roff {
-    let mut roff = Roff::default();
+/// A section of a manual page: terms and their meanings.
+fn list(roff: &mut Roff, title: &str, items: &[(&str, &str)]) {
     roff.control("SH", [title.to_uppercase().as_str()]);
-    if is_literal {
-        roff.control("nf", []);
+    for (term, meaning) in items {
+        roff.control("TP", []);
+        roff.text([bold(*term)]);
+        roff.text([roman(*meaning)]);
     }
-    for line in text.lines() {
-        roff.text([roman(line)]);
-    }
-    if is_literal {
-        roff.control("fi", []);
-    }
-    roff
 }
 
 /// `docs/cli.md`: every command and option.
@@ -92,12 +97,11 @@ pub fn markdown(mut program: Command) -> String {
          `zerohttpd man --markdown > docs/cli.md`\nwrites it again.\n",
     );
     write_command(&mut text, &program);
-    text += "\n## Examples\n\n| type | to |\n|---|---|\n";
-    for (words, what) in EXAMPLES {
-        let _ = writeln!(text, "| `{words}` | {what} |");
-    }
-    for (title, section) in SECTIONS {
-        let _ = write!(text, "\n## {title}\n\n{section}\n");
+    for (title, items) in [("Examples", EXAMPLES)].iter().chain(SECTIONS) {
+        let _ = write!(text, "\n### {title}\n\n| | |\n|---|---|\n");
+        for (term, meaning) in *items {
+            let _ = writeln!(text, "| `{term}` | {meaning} |");
+        }
     }
     for command in program.get_subcommands().filter(|command| !command.is_hide_set()) {
         write_command(&mut text, command);

@@ -23,7 +23,10 @@ fn bash_completes_architectures_commands_options_and_values() {
     assert_eq!(offered(&["zerohttpd", "serve", "pref"]), ["preforked"]);
     assert_eq!(offered(&["zerohttpd", "epoll", "--no-g"]), ["--no-guestbook"]);
     assert_eq!(offered(&["zerohttpd", "--access-log", "j"]), ["json"]);
+    assert_eq!(offered(&["zerohttpd", "epoll", "--sandbox", "al"]), ["always"]);
+    assert_eq!(offered(&["zerohttpd", "serve", "poll", "--acc"]), ["--accept", "--access-log"]);
     assert_eq!(offered(&["zerohttpd", "load", "--thr"]), ["--threads"]);
+    assert_eq!(offered(&["zerohttpd", "man", "lo"]), ["load"]);
     assert_eq!(offered(&["zerohttpd", "help", "it"]), ["iterative"]);
     assert_eq!(offered(&["zerohttpd", "completions", "f"]), ["fish"]);
 }

@@ -244,8 +244,8 @@ const COMMANDS: &[Row] = &[
     (
         "load https://localhost/",
         1,
-        "zerohttpd: https://localhost/: the load does not speak TLS; name the server behind the \
-         proxy",
+        "zerohttpd: https://localhost/: the load generator does not speak TLS; name the server \
+         behind the proxy",
     ),
     (
         "load :8000/ --concurrency 50",

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::blocks::blocks;
+use crate::support::blocks::blocks;
 use crate::support::server::run;
 use crate::support::{Server, Store, TempDir, architectures, for_each, package};
 

@@ -5,7 +5,6 @@
 mod support;
 
 mod adding;
-mod blocks;
 mod examples;
 mod rules;
 mod sessions;

@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use crate::blocks::{CONSOLE, blocks, documents};
+use crate::support::blocks::{CONSOLE, blocks, documents};
 use crate::support::package;
 use crate::support::server::run;
 
@@ -101,4 +101,21 @@ fn words(command: &str) -> Vec<String> {
     let output = shell.args(["-c", &script]).output().expect("a shell");
     let text = String::from_utf8(output.stdout).expect("words in UTF-8");
     text.lines().map(str::to_owned).collect()
+}
+
+/// The operator's page tells of metrics; each is explained where all are.
+#[test]
+fn every_metric_that_the_operators_page_names_is_documented() {
+    let text = |name: &str| std::fs::read_to_string(package().join(name)).expect("a document");
+    let (page, metrics) = (text("docs/operating.md"), text("docs/metrics.md"));
+    let is_part = |c: char| c == '_' || c.is_ascii_alphanumeric();
+    let words = page.split(|c: char| !is_part(c));
+    let names: Vec<_> = words.filter(|word| word.starts_with("zerohttpd_")).collect();
+    let is_package = |name: &str| name.starts_with("zerohttpd_0");
+    let unknown: Vec<_> = names
+        .iter()
+        .map(|name| name.trim_end_matches("_bucket"))
+        .filter(|name| !is_package(name) && !metrics.contains(&format!("`{name}")))
+        .collect();
+    assert!(names.len() > 10 && unknown.is_empty(), "{unknown:?}");
 }

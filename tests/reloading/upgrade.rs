@@ -183,3 +183,17 @@ fn reloads_and_upgrades_keep_the_port_with_every_way_to_accept(arch: &str) {
         assert_eq!(server.stop().code(), Some(0));
     }
 }
+
+test!(Once, a_server_that_was_started_with_the_word_serve_is_upgraded);
+fn a_server_that_was_started_with_the_word_serve_is_upgraded() {
+    let program = Installed::new();
+    // The words are `serve 0`: the default architecture, on a port that the kernel chooses.
+    let options = ["--no-guestbook"];
+    let server = Server::start_from(&program.file(), "serve", "", &options);
+    let before = server.servers();
+    program.install_again();
+    server.supervisor().signal(Signal::USR2);
+    await_successors(&server, &before);
+    assert_eq!(server.client().get("/hello.txt").status, 200);
+    assert!(server.errors().contains(" took over: "), "{}", server.errors());
+}

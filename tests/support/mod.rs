@@ -6,6 +6,7 @@
 // Each test program uses only a part of this module.
 #![allow(dead_code, unused_imports)]
 
+pub(crate) mod blocks;
 pub(crate) mod cases;
 pub(crate) mod client;
 pub(crate) mod filter;

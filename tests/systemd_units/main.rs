@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod document;
 mod machine;
 
 use std::fs;
@@ -33,11 +34,16 @@ impl Unit {
     }
 }
 
+/// The service and the socket in `dist/`.
+fn shipped() -> (String, String) {
+    let text = |name: &str| fs::read_to_string(package().join("dist").join(name)).expect("a unit");
+    (text("zerohttpd.service"), text("zerohttpd.socket"))
+}
+
 /// A service and a socket for each architecture. For one architecture, these are the shipped units;
 /// those of the others differ in the architecture's name, the port and the folders.
 fn units() -> Vec<Unit> {
-    let text = |name: &str| fs::read_to_string(package().join("dist").join(name)).expect("a unit");
-    let (service, socket) = (text("zerohttpd.service"), text("zerohttpd.socket"));
+    let (service, socket) = shipped();
     let shipped = architectures().iter().find(|arch| service.contains(&format!(" {arch} 80 ")));
     let shipped = shipped.expect("a service of an architecture");
     let unit = |(index, arch): (usize, &String)| {

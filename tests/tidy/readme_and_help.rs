@@ -106,12 +106,15 @@ const DOCUMENTS: [&str; 9] = [
 ];
 
 /// Options of other programs in these documents.
-const OPTIONS_OF_OTHERS: [&str; 8] = [
+const OPTIONS_OF_OTHERS: [&str; 11] = [
     "--doc",
     "--no-default-features",
     "--find-links",
+    "--force",
     "--forest",
+    "--kill-whom",
     "--locked",
+    "--no-block",
     "--release",
     "--now",
     "--strict",

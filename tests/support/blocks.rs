@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::package;
+use super::package;
 
 /// A block of code: between fences, or indented by four columns.
 pub(crate) struct Block {
