@@ -47,29 +47,38 @@ impl Sandbox {
     }
 }
 
-/// The Landlock version that confines the servers, for the banner; `None` if there is none.
-pub struct Confinement(Option<ABI>);
+/// What confines the servers, for the banner.
+pub struct Confinement {
+    /// The Landlock version, if there is one.
+    abi: Option<ABI>,
+    has_store: bool,
+}
 
 impl fmt::Display for Confinement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
+        match self.abi {
             None => f.write_str("none: this kernel has no Landlock"),
             Some(abi) => {
-                let net =
-                    if abi >= ABI::V4 { " and connect by TCP to the store's port" } else { "" };
+                let net = match abi >= ABI::V4 && self.has_store {
+                    true => " and connect by TCP to the store's port",
+                    false => "",
+                };
                 write!(f, "Landlock: servers can read the site's files{net} (ABI {})", abi as i32)
             }
         }
     }
 }
 
+/// What confines the servers here.
+pub fn available(has_store: bool) -> Confinement {
+    Confinement { abi: newest_abi(), has_store }
+}
+
 /// The newest of the [`KNOWN_ABIS`] versions that this kernel supports.
-pub fn available() -> Confinement {
-    Confinement(
-        KNOWN_ABIS.into_iter().find(|abi| {
-            ruleset(*abi, CompatLevel::HardRequirement).and_then(Ruleset::create).is_ok()
-        }),
-    )
+fn newest_abi() -> Option<ABI> {
+    KNOWN_ABIS
+        .into_iter()
+        .find(|abi| ruleset(*abi, CompatLevel::HardRequirement).and_then(Ruleset::create).is_ok())
 }
 
 /// Checks that the kernel supports the wanted sandbox.
@@ -78,10 +87,8 @@ pub fn available() -> Confinement {
 ///
 /// `wanted` is [`Sandbox::Always`], and the kernel has no Landlock.
 pub fn check(wanted: Sandbox) -> Result<(), String> {
-    match (wanted, available()) {
-        (Sandbox::Always, Confinement(None)) => {
-            Err("this kernel has no Landlock; use --sandbox auto".into())
-        }
+    match (wanted, newest_abi()) {
+        (Sandbox::Always, None) => Err("this kernel has no Landlock; use --sandbox auto".into()),
         _ => Ok(()),
     }
 }
@@ -190,9 +197,12 @@ mod tests {
     }
 
     fn lacks(abi: ABI) -> bool {
-        let lacks = available().0.is_none_or(|supported| supported < abi);
+        let lacks = newest_abi().is_none_or(|supported| supported < abi);
         if lacks {
-            zerohttpd_sys::say!("this kernel has no Landlock that could be tried: {}", available());
+            zerohttpd_sys::say!(
+                "this kernel has no Landlock that could be tried: {}",
+                available(true)
+            );
         }
         lacks
     }

@@ -36,7 +36,8 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
         &["--config", "--conf", "-c", "-f"],
         "there is no configuration file; all settings are options: see `zerohttpd help all`",
     ),
-    (&["--verbose", "--debug", "-v"], "requests are logged by --access-log common"),
+    (&["--verbose", "--debug"], "requests are logged by --access-log common"),
+    (&["-v"], "the version is -V; requests are logged by --access-log common"),
     (&["--index", "--autoindex", "--browse"], "folders are listed by --listing"),
     (&["--metrics", "--health", "--status"], "metrics and health are served by --admin 9100"),
 ];

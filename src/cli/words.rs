@@ -120,8 +120,12 @@ fn port_after(name: &str, word: &str) -> Result<u16, String> {
 fn no_architecture(word: &str) -> String {
     let names = arch::ALL.iter().map(|arch| arch.name);
     let list = names.clone().collect::<Vec<_>>().join(", ");
-    let commands = ["help", "list", "store", "load", "bench", "report", "doctor", "serve"];
-    match suggestion::of(word, names.chain(commands)) {
+    let measuring: &[&str] = match cfg!(feature = "lab") {
+        true => &["load", "bench", "report", "doctor"],
+        false => &[],
+    };
+    let commands = ["help", "list", "store", "serve", "version"].iter().chain(measuring);
+    match suggestion::of(word, names.chain(commands.copied())) {
         _ if word.contains(['/', ':', '.']) || Path::new(word).exists() => instead(word),
         Some(meant) => {
             format!("there is no architecture {word:?}; did you mean {meant}? There are {list}")

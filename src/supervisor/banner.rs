@@ -79,7 +79,9 @@ pub fn print(options: &Options, supervisor: &Supervisor<'_>, is_successor: bool)
     }
     match options.sandbox {
         Sandbox::Off => say!("  sandbox    off"),
-        Sandbox::Auto | Sandbox::Always => say!("  sandbox    {}", sandbox::available()),
+        Sandbox::Auto | Sandbox::Always => {
+            say!("  sandbox    {}", sandbox::available(options.has_guestbook()));
+        }
     }
     if privileges::is_root() {
         say!("  user       root, without restrictions; --user NAME gives up root's rights");

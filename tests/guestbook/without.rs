@@ -18,6 +18,7 @@ fn a_server_without_a_guestbook_serves_files_and_has_no_store(arch: &str) {
     assert_eq!(guest.answer().status, 404);
     assert!(!server.supervisor().children().iter().any(|child| child.is_store()));
     assert!(server.errors().contains("\n  guestbook  off\n"), "{}", server.errors());
+    assert!(!server.errors().contains("store"), "{}", server.errors());
     let mut monitor = Client::connect(server.admin_port());
     assert_eq!(monitor.get("/healthz").body, b"ok\nno guestbook\n");
     let metrics = String::from_utf8(monitor.get("/metrics").body).expect("UTF-8");
