@@ -2,7 +2,7 @@
 
 use clap::Error;
 use clap::builder::StyledStr;
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// Options of other programs, and what to type for them.
 const ELSEWHERE: &[(&[&str], &str)] = &[
@@ -52,6 +52,10 @@ const LOADS_ELSEWHERE: &[(&[&str], &str)] = &[
     (&["--qps", "-q", "-R"], "the rate is --rate R"),
 ];
 
+/// What is said of an option that is like none of ours.
+const EVERYWHERE: &str =
+    "zerohttpd help all has every option, and zerohttpd help COMMAND those of a command";
+
 /// Adds what to type to the error about an unknown option.
 pub fn advise(mut error: Error, command: Option<&str>) -> Error {
     let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidArg) else {
@@ -63,11 +67,19 @@ pub fn advise(mut error: Error, command: Option<&str>) -> Error {
         Some("load") => LOADS_ELSEWHERE,
         Some(_) => &[],
     };
+    if error.kind() != ErrorKind::UnknownArgument {
+        return error;
+    }
     let found = table.iter().find(|(options, _)| options.contains(&option));
-    if let Some((_, advice)) = found.filter(|_| error.get(ContextKind::InvalidValue).is_none()) {
+    let advice = match (found, error.get(ContextKind::SuggestedArg)) {
+        (Some((_, advice)), _) => Some(*advice),
+        (None, None) => Some(EVERYWHERE),
+        (None, Some(_)) => None,
+    };
+    if let Some(advice) = advice {
         error.remove(ContextKind::SuggestedArg);
         error.remove(ContextKind::SuggestedSubcommand);
-        let advice = vec![StyledStr::from(*advice)];
+        let advice = vec![StyledStr::from(advice)];
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(advice));
     }
     error

@@ -36,6 +36,8 @@ pub struct ServeArgs {
     second: Option<String>,
     /// The Redis server, as HOST or HOST:PORT [default: the embedded store]
     redis: Option<String>,
+    #[arg(hide = true)]
+    excess: Option<String>,
     /// Listen on this port [default: 8000]; 0 lets the kernel choose one
     #[arg(short, long, value_name = "PORT", value_parser = port)]
     port: Option<u16>,
@@ -124,7 +126,7 @@ pub struct ServeArgs {
 impl ServeArgs {
     /// Whether a word names a Redis.
     pub fn names_redis(&self) -> bool {
-        let words = [&self.arch, &self.second, &self.redis].map(Clone::clone);
+        let words = [&self.arch, &self.second, &self.redis, &self.excess].map(Clone::clone);
         Words::read(words).is_ok_and(|words| words.redis.is_some())
     }
 
@@ -134,7 +136,7 @@ impl ServeArgs {
     ///
     /// One line that says which argument is wrong.
     pub fn into_options(self) -> Result<Options, String> {
-        let words = Words::read([self.arch, self.second, self.redis])?;
+        let words = Words::read([self.arch, self.second, self.redis, self.excess])?;
         let default = || arch::named(DEFAULT_ARCH).ok_or("there is no such architecture");
         let requested = self.workers.or(words.arch.is_none().then_some(WorkerCount::Auto));
         let arch = words.arch.map_or_else(default, Ok)?;

@@ -25,7 +25,7 @@ impl Words {
     /// # Errors
     ///
     /// What to type instead.
-    pub fn read(words: [Option<String>; 3]) -> Result<Words, String> {
+    pub fn read(words: [Option<String>; 4]) -> Result<Words, String> {
         let mut words = words.into_iter().flatten().peekable();
         let is_port = words.peek().is_some_and(|word| is_number(word));
         let arch = match words.next_if(|_| !is_port) {
@@ -41,8 +41,10 @@ impl Words {
                 arch.name,
                 port.unwrap_or_default()
             )),
-            (None, Some(word)) => {
-                Err(format!("there is no place for {word:?}: the words are [ARCH] [PORT] [REDIS]"))
+            (None, Some(_)) => {
+                Err("there are too many words: they are [ARCH] [PORT] [REDIS], and a \
+                port of Redis follows its host, as in redis-host:6379"
+                    .into())
             }
             (None, None) => Ok(Words { arch, port, redis }),
         }
@@ -126,7 +128,10 @@ fn no_architecture(word: &str) -> String {
     };
     let commands = ["help", "list", "store", "serve", "version"].iter().chain(measuring);
     match suggestion::of(word, names.chain(commands.copied())) {
-        _ if word.contains(['/', ':', '.']) || Path::new(word).exists() => instead(word),
+        _ if word.contains(['/', ':', '.', '@']) || Path::new(word).exists() => instead(word),
+        Some(command) if command == word => {
+            format!("{word} is a command, and comes first: type zerohttpd {word}")
+        }
         Some(meant) => {
             format!("there is no architecture {word:?}; did you mean {meant}? There are {list}")
         }
@@ -135,7 +140,7 @@ fn no_architecture(word: &str) -> String {
 }
 
 fn is_store(word: &str) -> bool {
-    word.starts_with("embedded:")
+    word.starts_with("embedded:") || word.contains('@')
 }
 
 /// What to type instead of a word that names something.

@@ -6,4 +6,5 @@ mod support;
 mod completions;
 mod help;
 mod manual;
+mod meant;
 mod mistakes;

@@ -71,6 +71,13 @@ const WORDS: &[Row] = &[
         "error: 70000 is not a port; it is a number up to 65535, and 0 lets the kernel choose",
     ),
     ("epoll 8000 -p 8080", 2, "error: the port is given twice; leave one out"),
+    (
+        "epoll 8080 redis-host 6379",
+        2,
+        "error: there are too many words: they are [ARCH] [PORT] [REDIS], and a port of Redis \
+         follows its host, as in redis-host:6379",
+    ),
+    ("serve load", 2, "error: load is a command, and comes first: type zerohttpd load"),
 ];
 
 const OPTIONS: &[Row] = &[
@@ -119,6 +126,12 @@ const OPTIONS: &[Row] = &[
         "--lising",
         2,
         "error: unexpected argument '--lising' found\ntip: a similar argument exists: '--listing'",
+    ),
+    (
+        "--xyzzy",
+        2,
+        "error: unexpected argument '--xyzzy' found\n\
+         tip: zerohttpd help all has every option, and zerohttpd help COMMAND those of a command",
     ),
     (
         "--bind 127.0.0.1:8080",
@@ -367,33 +380,4 @@ fn a_port_that_needs_a_right_says_how_to_get_it() {
         "zerohttpd: can't listen on 0.0.0.0:80: port 80 needs root's rights: type `sudo zerohttpd \
          80 --user www-data`, or choose a port from 1024 on, such as 8080\n"
     );
-}
-
-#[test]
-fn what_is_meant_is_understood() {
-    let check = |words: &str| {
-        let output = run(&words.split(' ').chain(["--check"]).collect::<Vec<_>>());
-        let said = String::from_utf8(output.stderr).expect("UTF-8");
-        assert!(output.status.success(), "{words}: {said}");
-        said
-    };
-    for (words, address) in [
-        ("Epoll --no-guestbook", "0.0.0.0:8000"),
-        ("8080 --no-guestbook", "0.0.0.0:8080"),
-        ("-p 8080 --no-guestbook", "0.0.0.0:8080"),
-        ("threaded --port 8080 --no-guestbook", "0.0.0.0:8080"),
-        ("serve --no-guestbook", "0.0.0.0:8000"),
-        ("serve EPOLL 8080 --no-guestbook", "0.0.0.0:8080"),
-        ("8080 127.0.0.1", "0.0.0.0:8080"),
-        ("--bind localhost --no-guestbook", "127.0.0.1:8000"),
-        ("--bind [::1] --no-guestbook", "[::1]:8000"),
-        ("--admin 9100 --no-guestbook", "127.0.0.1:9100"),
-        ("--admin :9100 --no-guestbook", "127.0.0.1:9100"),
-    ] {
-        let said = check(words);
-        let line = format!("  not tried  whether {address} can be bound\n");
-        assert!(said.contains(&line), "{words}: {said}");
-    }
-    let said = check("8080 redis-host.invalid");
-    assert!(said.contains("whether redis://redis-host.invalid:6379/0 answers"), "{said}");
 }
