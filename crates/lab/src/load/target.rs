@@ -46,9 +46,8 @@ impl LoadTarget {
     pub fn new(url: &str, options: &RequestOptions) -> Result<LoadTarget, String> {
         let parts = UrlParts::of(url)?;
         options.check()?;
-        let addresses = addresses_of(parts.host, parts.port).map_err(|why| {
-            format!("can't find the host {}: {why}; write its address", parts.host)
-        })?;
+        let addresses = addresses_of(parts.host, parts.port)
+            .map_err(|why| format!("can't find {}: {why}; write its address", parts.host))?;
         let address = first_reachable(&addresses)
             .ok_or_else(|| format!("can't find {}: it has no address", parts.host))?;
         let request = request(&parts, options);
