@@ -26,7 +26,7 @@ mod supervisor;
 use std::process::ExitCode;
 
 use rustix::process::Signal;
-use zerohttpd_sys::{diagnostics, fork, inherited, process_title, say, signal};
+use zerohttpd_sys::{diagnostics, fork, inherited, name_services, process_title, say, signal};
 
 use cli::Invocation;
 
@@ -37,6 +37,7 @@ fn main() -> ExitCode {
     // A write beyond the file size limit then fails with EFBIG, like a write to a full disk.
     signal::ignore(Signal::XFSZ);
     signal::restore(Signal::CHILD);
+    name_services::use_linked_ones();
     let result = match cli::parse() {
         Invocation::Print(explanation) => cli::print(explanation),
         Invocation::Store { file, parent, sandbox } => {

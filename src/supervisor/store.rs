@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -65,6 +65,8 @@ impl Supervisor<'_> {
         let parent = getpid();
         let (ready_reader, ready_writer) =
             rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        // A pipe without a writer reads as an empty file, also where there is no /dev/null.
+        let (empty, _) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         match fork_child()? {
             Fork::Parent(pid) => {
                 self.store_ready = Some(ready_reader);
@@ -81,7 +83,7 @@ impl Supervisor<'_> {
                     .arg("--sandbox")
                     .arg(self.options.sandbox.name())
                     .arg(file)
-                    .stdin(Stdio::null())
+                    .stdin(empty)
                     .stdout(ready_writer)
                     .exec();
                 say!("zerohttpd: can't start the embedded store: {error}");

@@ -8,10 +8,20 @@ use crate::support::package;
 use crate::support::server::run;
 
 /// The commands of the README that no test runs, each with the reason.
-const UNRUN: [(&str, &str); 1] = [(
-    "cargo install --path . --locked",
-    "it builds with optimisation, which takes minutes; a test below checks the lock file",
-)];
+const UNRUN: [(&str, &str); 3] = [
+    (
+        "cargo install --path . --locked",
+        "it builds with optimisation, which takes minutes; a test below checks the lock file",
+    ),
+    (
+        "dist/release && sudo apt install ./target/release-files/zerohttpd_0.2.0_amd64.deb",
+        "it takes minutes as well; tests/release packages the program and installs the package",
+    ),
+    (
+        "tar xf target/release-files/zerohttpd-0.2.0-x86_64-linux.tar.gz",
+        "tests/release unpacks the tarball and runs what is in it",
+    ),
+];
 
 #[test]
 fn all_commands_of_the_readme_are_run_except_those_listed_here() {

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -56,6 +57,12 @@ impl Machine {
             ["running", "degraded"].contains(&&*state.unwrap_or_else(|state| state))
         });
         Some(machine)
+    }
+
+    /// Copies a file into `/mnt`.
+    #[allow(dead_code)]
+    pub(crate) fn copy(&self, file: &Path, name: &str) {
+        fs::copy(file, self.folder.join(name)).expect("a copy");
     }
 
     /// Runs a program in the namespaces; returns its output, as an error if it fails.

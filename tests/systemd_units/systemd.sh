@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
-# Runs systemd as the first process of new namespaces, on an overlay of this machine's files, with only
-# the given units. Nothing outside is changed. All its processes end with this script.
+# Runs systemd as the first process of new namespaces, on an overlay of this machine's files, or of those
+# in the folder $ZEROHTTPD_DEBIAN, with only the given units. Nothing outside is changed. All its
+# processes end with this script.
 #   systemd.sh FOLDER PROGRAM UNIT...
 # Inside, FOLDER is /mnt, PROGRAM is /opt/rel1/zerohttpd and /opt/rel2/zerohttpd, and a link in
 # /usr/local/bin leads to the first. The script prints "namespaces are there" before it executes systemd.
 set -euo pipefail
 folder=$1 program=$2; shift 2
-export folder program units="$*"
+export folder program units="$*" lower=${ZEROHTTPD_DEBIAN:-/}
 exec unshare --kill-child=SIGKILL --mount --pid --cgroup --ipc --uts --net --fork --mount-proc \
     bash -euo pipefail -c '
 mount --make-rprivate /
 over=$(mktemp -d); mount -t tmpfs tmpfs "$over"; mkdir "$over"/{upper,work,root}; root=$over/root
-mount -t overlay overlay -o "lowerdir=/,upperdir=$over/upper,workdir=$over/work" "$root"
+mount -t overlay overlay -o "lowerdir=$lower,upperdir=$over/upper,workdir=$over/work" "$root"
 mount -t proc proc "$root/proc"; mount -t sysfs -o ro sysfs "$root/sys"
 mount -t tmpfs tmpfs "$root/run"; mount --rbind /dev "$root/dev"
 mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"; mount --bind "$folder" "$root/mnt"

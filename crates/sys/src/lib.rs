@@ -16,6 +16,7 @@ pub mod file_access;
 pub mod fork;
 pub mod futex;
 pub mod inherited;
+pub mod name_services;
 pub mod notsent_lowat;
 pub mod output;
 pub mod parent;
