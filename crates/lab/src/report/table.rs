@@ -150,7 +150,9 @@ pub fn half_width(number: Estimate) -> String {
 }
 
 fn label(entry: &RowEntry<'_>, style: Style) -> Painted {
-    let text = shortened(&entry.label(), COLUMN_WIDTH + 1);
+    // `503` fits where `status 503` would touch the column before it. A `~` can, as it separates.
+    let label = entry.label();
+    let text = shortened(label.strip_prefix("status ").unwrap_or(&label), COLUMN_WIDTH + 1);
     let code = if matches!(entry.shown(), CellValue::Failed(_)) { "31" } else { "" };
     (text.clone(), style.paint(&text, code))
 }
