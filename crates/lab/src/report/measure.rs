@@ -84,6 +84,7 @@ impl Measure {
     pub fn write(self, value: f64) -> String {
         match self {
             Measure::Throughput => thousands(value),
+            Measure::Cpu if value < 99.95 => format!("{value:.1} µs"),
             Measure::P50 | Measure::P99 | Measure::Cpu => latency(value),
             Measure::Memory => format!("{} MiB", thousands(value)),
             Measure::Threads => format!("{value:.0}"),

@@ -152,7 +152,8 @@ pub fn best(row: &Row<'_>) -> Option<String> {
     if first != last {
         let names = among_best(row, &best);
         let (low, high) = (value(first).min(value(last)), value(first).max(value(last)));
-        let values = format!("{}–{}", write(low), write(high));
+        let (low, high) = (write(low), write(high));
+        let values = if low == high { low } else { format!("{low}–{high}") };
         return Some(format!(
             "{with}, {names} can't be told apart in {what}: {values}{}.",
             widest(row).map_or(String::new(), |widest| format!("; {}", detectable(widest)))
