@@ -89,7 +89,10 @@ impl Limit {
                 "the store was busy, or answers that need it waited for something other than a \
                  processor"
             }
-            Limit::Pool => "clients waited to be accepted: all workers had one, or the server had no time to accept",
+            Limit::Pool => {
+                "clients waited to be accepted: all workers had one, or the server had no time to \
+                 accept"
+            }
             Limit::Waiting => "answers waited for something other than a processor",
             Limit::Rate => "all requests that were due had a good answer",
             Limit::Nothing => {
