@@ -68,8 +68,7 @@ pub enum Explanation {
 #[command(
     name = "zerohttpd",
     version,
-    about = "Serves files and a guestbook through the architecture you choose, and measures \
-        servers",
+    about = help::ABOUT,
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
     disable_help_flag = true
@@ -126,7 +125,7 @@ enum Commands {
     /// Print the manual page of the program or of a command
     #[command(after_help = "Examples:\n  \
         zerohttpd man | man -l -\n  \
-        zerohttpd man load | man -l -\n  \
+        zerohttpd man store | man -l -\n  \
         zerohttpd man --out /usr/local/share/man/man1")]
     Man {
         /// The command [default: the program]
@@ -186,7 +185,7 @@ fn command() -> clap::Command {
 /// Reads the command line. If it is wrong, prints why and exits with 2.
 pub fn parse() -> Invocation {
     let matches = command().try_get_matches().unwrap_or_else(|error| {
-        let first = std::env::args().nth(1);
+        let first = std::env::args_os().nth(1).and_then(|word| word.into_string().ok());
         let is_command = |name: &&str| definition().find_subcommand(name).is_some();
         mistakes::advise(error, first.as_deref().filter(is_command)).exit()
     });
@@ -217,18 +216,17 @@ pub fn parse() -> Invocation {
 fn options(mut serve: ServeArgs, matches: &ArgMatches) -> Options {
     // ZEROHTTPD_STORE can be empty, and an argument overrides it. Two arguments are an error.
     let is_typed = |name| matches.value_source(name) == Some(ValueSource::CommandLine);
-    let refuse = |message: String| -> ! {
+    if !is_typed("store") {
+        let is_used = !serve.no_guestbook && !serve.names_redis();
+        serve.store = serve.store.filter(|store| is_used && !store.is_empty());
+    }
+    serve.into_options().unwrap_or_else(|message| {
         let message = match is_typed("store") {
             true => message,
             false => message.replace("--store: ", "ZEROHTTPD_STORE: "),
         };
         clap::Error::raw(ErrorKind::ArgumentConflict, format!("{message}\n")).exit()
-    };
-    if !is_typed("store") {
-        let is_used = !serve.no_guestbook && !serve.names_redis();
-        serve.store = serve.store.filter(|store| is_used && !store.is_empty());
-    }
-    serve.into_options().unwrap_or_else(|message| refuse(message))
+    })
 }
 
 /// Prints what explains the program, or writes it into a folder.
@@ -238,10 +236,6 @@ fn options(mut serve: ServeArgs, matches: &ArgMatches) -> Options {
 /// Standard output or the folder can't be written to.
 pub fn print(what: Explanation) -> Result<(), String> {
     let mut command = command();
-    if let Explanation::ManualPages(folder) = &what {
-        return manual::write_pages(definition(), folder)
-            .map_err(|error| format!("can't write the manual into {}: {error}", folder.display()));
-    }
     let mut out = std::io::stdout().lock();
     match what {
         Explanation::List => {
@@ -256,7 +250,11 @@ pub fn print(what: Explanation) -> Result<(), String> {
             manual::page(definition(), of.as_deref()).and_then(|page| out.write_all(&page))
         }
         Explanation::Markdown => out.write_all(manual::markdown(definition()).as_bytes()),
-        Explanation::ManualPages(_) => Ok(()),
+        Explanation::ManualPages(folder) => {
+            return manual::write_pages(definition(), &folder).map_err(|error| {
+                format!("can't write the manual into {}: {error}", folder.display())
+            });
+        }
     }
     .map_err(|error| format!("can't print that: {error}"))
 }
@@ -268,5 +266,15 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         command().debug_assert();
+    }
+
+    #[test]
+    fn each_command_can_be_suggested() {
+        let definition = definition();
+        let mut names: Vec<_> = definition.get_subcommands().map(|it| it.get_name()).collect();
+        names.sort_unstable();
+        let mut suggested = words::COMMANDS.to_vec();
+        suggested.sort_unstable();
+        assert_eq!(suggested, names);
     }
 }

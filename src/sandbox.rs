@@ -33,6 +33,10 @@ pub enum Sandbox {
 /// features that the kernel has.
 const WANTED_ABI: ABI = ABI::V6;
 
+/// The reason that there is no sandbox. A filter of system calls that does not know Landlock makes
+/// its calls fail; the kernel itself can support it.
+const NO_LANDLOCK: &str = "this kernel has no Landlock, or a filter of system calls refuses it";
+
 /// All versions that added a feature this program uses, the newest first.
 const KNOWN_ABIS: [ABI; 6] = [ABI::V6, ABI::V5, ABI::V4, ABI::V3, ABI::V2, ABI::V1];
 
@@ -57,7 +61,7 @@ pub struct Confinement {
 impl fmt::Display for Confinement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.abi {
-            None => f.write_str("none: this kernel has no Landlock"),
+            None => write!(f, "none: {NO_LANDLOCK}"),
             Some(abi) => {
                 let net = match abi >= ABI::V4 && self.has_store {
                     true => " and connect by TCP to the store's port",
@@ -88,7 +92,7 @@ fn newest_abi() -> Option<ABI> {
 /// `wanted` is [`Sandbox::Always`], and the kernel has no Landlock.
 pub fn check(wanted: Sandbox) -> Result<(), String> {
     match (wanted, newest_abi()) {
-        (Sandbox::Always, None) => Err("this kernel has no Landlock; use --sandbox auto".into()),
+        (Sandbox::Always, None) => Err(format!("{NO_LANDLOCK}; use --sandbox auto")),
         _ => Ok(()),
     }
 }
@@ -163,7 +167,7 @@ fn confine(
         .map_err(|error| format!("can't be confined: {error}; use --sandbox off"))?;
     match (wanted, confined.ruleset) {
         (Sandbox::Always, RulesetStatus::NotEnforced) => {
-            Err("can't be confined: this kernel has no Landlock".into())
+            Err(format!("can't be confined: {NO_LANDLOCK}"))
         }
         _ => Ok(()),
     }

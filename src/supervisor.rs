@@ -39,7 +39,7 @@ mod stopping;
 mod store;
 mod terminal;
 mod upgrade;
-mod upgrade_state;
+pub mod upgrade_state;
 
 use std::mem;
 use std::sync::Arc;
@@ -210,6 +210,9 @@ impl Supervisor<'_> {
     /// stop.
     fn watch(mut self) -> Result<(), String> {
         loop {
+            if self.drain_delay.begins(clock::now().ms) && self.options.drain_ms > 0 {
+                self.begin_drain();
+            }
             if self.drain_delay.is_over(clock::now().ms) {
                 break self.stop(self.options.grace_ms, false);
             }
@@ -234,12 +237,14 @@ impl Supervisor<'_> {
                 self.check_deadline_ms(),
                 self.retry_at_ms(),
                 next_report_ms,
-                self.drain_delay.until_ms(),
+                self.drain_delay.next_ms(),
                 self.manager.next_ms(),
             ];
             self.await_signal(times.into_iter().flatten().min());
             match self.signals.next_with_sender() {
-                Some((Signal::TERM | Signal::QUIT, _)) => self.begin_drain(),
+                Some((Signal::TERM | Signal::QUIT, _)) => {
+                    self.drain_delay.on_signal(clock::now().ms);
+                }
                 Some((Signal::INT, _)) => break self.stop(EXIT_MS, true),
                 Some((Signal::HUP, sender)) => match self.terminal.meaning_of_sighup(sender) {
                     Hangup::Stop => break self.stop(self.options.grace_ms, false),

@@ -5,19 +5,23 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use zerohttpd_sys::resolver::addresses_of;
 
 use crate::cli::words::port;
+use crate::supervisor::upgrade_state::is_successor;
 
 /// Reads an address to listen at. A name is resolved; of its addresses, the first for IPv4 is
-/// taken, or else the first.
+/// taken, or else the first. A successor resolves no name, because it must neither wait nor fail:
+/// its sockets are passed on to it, and it uses no address.
 pub fn address(text: &str) -> Result<IpAddr, String> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     if let Ok(address) = bare.parse() {
         return Ok(address);
     }
-    if let Some((host, digits)) = text.rsplit_once(':')
-        && port(digits).is_ok()
-        && (text.parse::<SocketAddr>().is_ok() || !host.contains(':'))
-    {
-        return Err(format!("the port is a separate option: type --bind {host} --port {digits}"));
+    let (host, digits) = text.rsplit_once(':').unwrap_or(("", text));
+    if port(digits).is_ok() && (text.parse::<SocketAddr>().is_ok() || !host.contains(':')) {
+        let bind = if host.is_empty() { String::new() } else { format!("--bind {host} ") };
+        return Err(format!("the port is a separate option: type {bind}--port {digits}"));
+    }
+    if is_successor() {
+        return Ok(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     }
     let found = addresses_of(text, 0).unwrap_or_default();
     let first = found.iter().find(|found| found.is_ipv4()).or(found.first());
@@ -55,6 +59,8 @@ mod tests {
             ("127.0.0.1:80", "--bind 127.0.0.1 --port 80"),
             ("[::1]:80", "--bind [::1] --port 80"),
             ("localhost:80", "--bind localhost --port 80"),
+            (":80", "type --port 80"),
+            ("80", "type --port 80"),
             ("", "ip addr"),
             ("no such name", "ip addr"),
         ] {

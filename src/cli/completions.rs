@@ -2,7 +2,8 @@
 //!
 //! The scripts that `clap_complete` writes tell commands apart, but not words: after an
 //! architecture, zsh and fish would offer no option. So they get a command line in which each
-//! architecture, each topic of the help and each shell is a command.
+//! architecture, each topic of the help and each shell is a command. In bash, other words change
+//! nothing; in zsh and fish, the script has to leave out a port.
 
 use clap::{Arg, Command, value_parser};
 use clap_complete::Shell;
@@ -13,8 +14,35 @@ use crate::arch;
 pub fn script(program: &Command, shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut of_commands(program), "zerohttpd", &mut script);
-    script
+    let (line, addition) = match shell {
+        Shell::Zsh => ("    local ret=1\n", WITHOUT_PORT_ZSH),
+        Shell::Fish => ("    set -e cmd[1]\n", WITHOUT_PORT_FISH),
+        _ => return script,
+    };
+    let script = String::from_utf8_lossy(&script);
+    script.replacen(line, &format!("{addition}{line}"), 1).into_bytes()
 }
+
+/// Takes the port out of the words: the first number that is not the value of an option.
+const WITHOUT_PORT_ZSH: &str = "    local -i at
+    for (( at = 2; at < CURRENT; at++ )); do
+        if [[ $words[at] == <-> && $words[at-1] != -* ]]; then
+            words[at]=()
+            (( CURRENT -= 1 ))
+            break
+        fi
+    done
+";
+
+/// The same for fish.
+const WITHOUT_PORT_FISH: &str = "    for at in (seq 2 (count $cmd))
+        set -l before (math $at - 1)
+        if string match -qr '^[0-9]+$' -- $cmd[$at]; and not string match -q -- '-*' $cmd[$before]
+            set -e cmd[$at]
+            break
+        end
+    end
+";
 
 /// The program as a command line of commands and options alone.
 fn of_commands(program: &Command) -> Command {

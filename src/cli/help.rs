@@ -6,6 +6,14 @@ use clap::Command;
 
 use crate::arch::{Arch, Workers};
 
+/// What the program is for.
+pub const ABOUT: &str = match cfg!(feature = "lab") {
+    true => {
+        "Serves files and a guestbook through the architecture you choose, and measures servers"
+    }
+    false => "Serves files and a guestbook through the architecture you choose",
+};
+
 /// The last line of the one page: where the rest is.
 const MORE: &str = "More: zerohttpd help all (every option), help WORD (a command or an \
     architecture), man (the manual)";
@@ -47,6 +55,7 @@ pub const EXAMPLES: &[(&str, &str)] = &[
     ("zerohttpd threaded 8080 --bind localhost", "a thread for each client, for this machine only"),
     ("zerohttpd epoll 8080 redis-host", "keep the guestbook in a Redis"),
     ("sudo zerohttpd 80 --user www-data", "bind port 80, then give up root's rights"),
+    #[cfg(feature = "lab")]
     ("zerohttpd load :8000/ -c 100 -d 5", "load a server with 100 clients for 5 seconds"),
 ];
 
@@ -60,7 +69,8 @@ pub const SECTIONS: &[Section] = &[
         &[
             (
                 "SIGTERM, SIGQUIT",
-                "Stop the server; answers in flight are finished within --grace seconds",
+                "Stop the server; with --drain, after that time, which a second signal ends; \
+                 answers in flight have --grace seconds",
             ),
             (
                 "SIGINT (Ctrl-C)",
@@ -81,11 +91,15 @@ pub const SECTIONS: &[Section] = &[
         "Exit status",
         &[
             ("0", "The server was stopped, or the command succeeded"),
+            #[cfg(not(feature = "lab"))]
+            ("1", "It could not start or go on, as standard error says"),
+            #[cfg(feature = "lab")]
             (
                 "1",
                 "It could not start or go on, as standard error says; or what it measured failed",
             ),
             ("2", "The command line is wrong, as standard error says"),
+            #[cfg(feature = "lab")]
             ("130", "Ctrl-C ended a measurement; what was measured until then is kept"),
         ],
     ),
@@ -101,7 +115,10 @@ pub const SECTIONS: &[Section] = &[
                 "LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES",
                 "Sockets that systemd passes; the one named admin is for --admin",
             ),
-            ("NOTIFY_SOCKET", "Where to report to systemd"),
+            (
+                "NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID",
+                "Where, and how often, to report to systemd",
+            ),
             ("NO_COLOR", "No colours on a terminal"),
         ],
     ),
@@ -169,7 +186,7 @@ pub fn architecture(arch: &Arch) -> String {
     }
     page += "\nOptions that matter to it:\n";
     page += match arch.workers {
-        Workers::None => "  --max-clients N   how many clients it has at a time",
+        Workers::None => "  --max-clients N   the most clients that it has at a time",
         Workers::Pool => "  --workers N       the size of the pool",
         Workers::Processes => "  --workers N|auto  how many processes run this loop",
     };
@@ -181,7 +198,9 @@ pub fn architecture(arch: &Arch) -> String {
 
 /// Writes the page of a topic, all options, or without a topic the help of one page.
 pub fn write(command: &mut Command, topic: Option<&str>) -> io::Result<()> {
-    match topic {
+    // The names of topics are in lower case, and are understood in any.
+    let topic = topic.map(str::to_ascii_lowercase);
+    match topic.as_deref() {
         None => command.print_help(),
         Some(ALL) => command.print_long_help(),
         Some(name) => match crate::arch::named(name) {

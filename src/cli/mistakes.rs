@@ -45,7 +45,8 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
 /// Options of other programs that load servers, and what to type for them in `load`.
 const LOADS_ELSEWHERE: &[(&[&str], &str)] = &[
     (&["--concurrency", "--connections"], "the number of clients is -c N"),
-    (&["--duration", "-t", "-z"], "the time is -d SECONDS"),
+    (&["--duration", "-z"], "the time is -d SECONDS"),
+    (&["-t"], "threads are --threads N, and the time is -d SECONDS"),
     (&["--number", "-N"], "the number of requests is -n N"),
     (&["--data", "--body", "--form", "-m"], "a form is sent by --post BODY"),
     (&["--keep-alive", "-k"], "connections are kept alive unless --no-keep-alive is given"),

@@ -127,7 +127,7 @@ impl ServeArgs {
     /// Whether a word names a Redis.
     pub fn names_redis(&self) -> bool {
         let words = [&self.arch, &self.second, &self.redis, &self.excess].map(Clone::clone);
-        Words::read(words).is_ok_and(|words| words.redis.is_some())
+        Words::read(words, self.port.is_some()).is_ok_and(|words| words.redis.is_some())
     }
 
     /// Turns the arguments into options.
@@ -136,7 +136,8 @@ impl ServeArgs {
     ///
     /// One line that says which argument is wrong.
     pub fn into_options(self) -> Result<Options, String> {
-        let words = Words::read([self.arch, self.second, self.redis, self.excess])?;
+        let words = [self.arch, self.second, self.redis, self.excess];
+        let words = Words::read(words, self.port.is_some())?;
         let default = || arch::named(DEFAULT_ARCH).ok_or("there is no such architecture");
         let requested = self.workers.or(words.arch.is_none().then_some(WorkerCount::Auto));
         let arch = words.arch.map_or_else(default, Ok)?;
@@ -233,7 +234,10 @@ fn embedded_store() -> Result<StoreChoice, String> {
         |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let state = absolute("XDG_STATE_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
-        .ok_or("neither HOME nor XDG_STATE_HOME is set; name a store with --store embedded:FILE")?;
+        .ok_or(
+            "neither HOME nor XDG_STATE_HOME is set; name a store with --store embedded:FILE, or \
+             serve files only with --no-guestbook",
+        )?;
     Ok(StoreChoice::Embedded(state.join("zerohttpd/guestbook.db")))
 }
 

@@ -9,6 +9,28 @@ use clap::{Arg, Command, Error};
 use crate::arch::{self, Arch};
 use crate::cli::suggestion;
 
+/// All commands.
+pub const COMMANDS: &[&str] = &[
+    "completions",
+    "help",
+    "list",
+    "man",
+    "serve",
+    "store",
+    "version",
+    #[cfg(feature = "lab")]
+    "bench",
+    #[cfg(feature = "lab")]
+    "doctor",
+    #[cfg(feature = "lab")]
+    "load",
+    #[cfg(feature = "lab")]
+    "report",
+];
+
+/// The message about an empty word.
+const EMPTY: &str = "a word is empty; it may come from a variable that is not set";
+
 /// What the words mean.
 pub struct Words {
     /// The architecture.
@@ -20,21 +42,29 @@ pub struct Words {
 }
 
 impl Words {
-    /// Reads the words. The architecture can be left out: the first word is then the port.
+    /// Reads the words. The architecture can be left out: the first word is then the port. With
+    /// `has_port`, which says that the port is an option, the Redis follows the architecture.
     ///
     /// # Errors
     ///
     /// What to type instead.
-    pub fn read(words: [Option<String>; 4]) -> Result<Words, String> {
+    pub fn read(words: [Option<String>; 4], has_port: bool) -> Result<Words, String> {
         let mut words = words.into_iter().flatten().peekable();
         let is_port = words.peek().is_some_and(|word| is_number(word));
         let arch = match words.next_if(|_| !is_port) {
-            Some(word) => Some(arch::named(&word).ok_or_else(|| no_architecture(&word))?),
+            Some(word) => Some(arch::named(&word).ok_or_else(|| no_architecture(&word, has_port))?),
             None => None,
         };
         let name = arch.map_or("", |arch| arch.name);
-        let port = words.next().map(|word| port_after(name, &word)).transpose()?;
+        let port = words.next_if(|word| !has_port || is_number(word));
+        let port = port.map(|word| port_after(name, &word)).transpose()?;
         let redis = words.next();
+        if let Some(word) = redis.as_deref().filter(|word| is_number(word)) {
+            return Err(format!(
+                "{word} is not the host of a Redis; leave it out, or type the host too, as in \
+                 redis-host:{word}"
+            ));
+        }
         match (redis.as_deref().and_then(arch::named), words.next()) {
             (Some(arch), _) => Err(format!(
                 "the architecture comes before the port: zerohttpd {} {}",
@@ -88,23 +118,22 @@ pub fn architectures() -> PossibleValuesParser {
 /// # Errors
 ///
 /// It is not a number up to 65535.
-pub fn port(word: &str) -> Result<u16, String> {
+pub fn port(word: &str) -> Result<u16, &'static str> {
     let number = word.parse().ok().filter(|_| is_number(word));
-    number.ok_or_else(|| {
-        format!("{word} is not a port; it is a number up to 65535, and 0 lets the kernel choose")
-    })
+    number.ok_or("it must be a number up to 65535; 0 lets the kernel choose")
 }
 
 fn is_number(word: &str) -> bool {
-    word.bytes().all(|byte| byte.is_ascii_digit())
+    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Reads the port that follows an architecture.
 fn port_after(name: &str, word: &str) -> Result<u16, String> {
     if is_number(word) {
-        return port(word);
+        return port(word).map_err(|why| format!("{word} is not a port: {why}"));
     }
     Err(match (word.strip_prefix(':'), word.rsplit_once(':')) {
+        _ if word.is_empty() => EMPTY.into(),
         _ if Path::new(word).is_dir() || word.contains("://") || is_store(word) => instead(word),
         (Some(digits), _) if port(digits).is_ok() => {
             format!("{word} is not a port; type zerohttpd {name} {digits}")
@@ -119,15 +148,11 @@ fn port_after(name: &str, word: &str) -> Result<u16, String> {
 }
 
 /// The message about a first word that is no architecture.
-fn no_architecture(word: &str) -> String {
+fn no_architecture(word: &str, has_port: bool) -> String {
     let names = arch::ALL.iter().map(|arch| arch.name);
     let list = names.clone().collect::<Vec<_>>().join(", ");
-    let measuring: &[&str] = match cfg!(feature = "lab") {
-        true => &["load", "bench", "report", "doctor"],
-        false => &[],
-    };
-    let commands = ["help", "list", "store", "serve", "version"].iter().chain(measuring);
-    match suggestion::of(word, names.chain(commands.copied())) {
+    match suggestion::of(word, names.chain(COMMANDS.iter().copied())) {
+        _ if word.is_empty() => EMPTY.into(),
         _ if word.contains(['/', ':', '.', '@']) || Path::new(word).exists() => instead(word),
         Some(command) if command == word => {
             format!("{word} is a command, and comes first: type zerohttpd {word}")
@@ -135,7 +160,10 @@ fn no_architecture(word: &str) -> String {
         Some(meant) => {
             format!("there is no architecture {word:?}; did you mean {meant}? There are {list}")
         }
-        None => format!("there is no architecture or command {word:?}; architectures are {list}"),
+        None => {
+            let redis = if has_port { "; the host of a Redis follows one of them" } else { "" };
+            format!("there is no architecture or command {word:?}; architectures are {list}{redis}")
+        }
     }
 }
 
@@ -151,7 +179,11 @@ fn instead(word: &str) -> String {
         return "a store is named by an option: type zerohttpd --store and then its URL".into();
     }
     if word.starts_with("http://") || word.starts_with("https://") {
-        return format!("{word} is no architecture; to load that server: zerohttpd load {word}");
+        let advice = match cfg!(feature = "lab") {
+            true => format!("; to load that server: zerohttpd load {word}"),
+            false => String::new(),
+        };
+        return format!("{word} is no architecture{advice}");
     }
     if path.is_dir() {
         return format!("{word} is a folder; to serve it, type zerohttpd --root {word}");

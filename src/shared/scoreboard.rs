@@ -20,6 +20,9 @@ const STOPPING: u64 = u64::MAX;
 /// number.
 const ERRORS: usize = 134;
 
+/// The place of `drain_delay` among the numbers that have a cache line each.
+const DRAIN_DELAY: usize = 6;
+
 /// How many numbers of 64 bits fill a cache line.
 const CACHE_LINE: usize = 8;
 
@@ -91,7 +94,7 @@ impl Scoreboard {
             last_refusal_message_ms: single(3),
             last_denial_message_ms: single(4),
             site_gone: single(5),
-            drain_delay: single(6),
+            drain_delay: single(DRAIN_DELAY),
             last_error_message_ms: Shared::new(ERRORS)?.leak(),
         })
     }
@@ -145,6 +148,17 @@ impl Scoreboard {
         self.numbers.file()
     }
 
+    /// The memory of `drain_delay`: a file, and an index in it. With it, a new program makes the
+    /// health fail that the admin server of this one reports.
+    ///
+    /// # Errors
+    ///
+    /// `EMFILE`.
+    pub fn drain_memory(&self) -> io::Result<(OwnedFd, usize)> {
+        let (file, first) = self.numbers.file()?;
+        Ok((file, first + DRAIN_DELAY * CACHE_LINE))
+    }
+
     /// What the servers of a generation are to do.
     pub fn phase(&self, generation: u64) -> Phase {
         match self.oldest_generation.load(Relaxed) {
@@ -155,22 +169,23 @@ impl Scoreboard {
     }
 }
 
-/// The memory that sets the phase of the previous program's servers.
-pub struct PhaseMemory(Shared);
+/// A number of the previous program's scoreboard, which this program can raise.
+pub struct PassedNumber(Shared);
 
-impl PhaseMemory {
-    /// Opens the file that [`Scoreboard::phase_memory`] returned in the previous program.
+impl PassedNumber {
+    /// Opens the file that [`Scoreboard::phase_memory`] or [`Scoreboard::drain_memory`] returned in
+    /// the previous program.
     ///
     /// # Errors
     ///
     /// `file` is of another kind.
-    pub fn open(file: OwnedFd, index: usize) -> io::Result<PhaseMemory> {
-        Ok(PhaseMemory(Shared::of_file(file, index, 1)?))
+    pub fn open(file: OwnedFd, index: usize) -> io::Result<PassedNumber> {
+        Ok(PassedNumber(Shared::of_file(file, index, 1)?))
     }
 
-    /// Tells all servers of generations before this one to drain.
-    pub fn supersede(&self, generation: u64) {
-        self.0[0].fetch_max(generation, Relaxed);
+    /// Makes the number at least this high.
+    pub fn raise_to(&self, value: u64) {
+        self.0[0].fetch_max(value, Relaxed);
     }
 
     /// The file and the index, for the next program.

@@ -91,6 +91,11 @@ pub fn before_serving(options: &Options, received: Option<&UpgradeState>) -> Res
     let no_log =
         Sink::onto_output(None, Format::Off).map_err(|error| build::log_error(options, &error))?;
     build::open_files(options, no_log)?;
+    if options.root.is_none() && !options.has_guestbook() {
+        return Err("with --no-guestbook there is nothing to serve, as there is no folder public \
+            here; name a folder with --root"
+            .into());
+    }
     if let Some(folder) = &options.templates {
         reject_stray(folder, folder, MAX_DEPTH)?;
     }

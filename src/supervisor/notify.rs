@@ -30,6 +30,8 @@ pub struct ServiceManager {
     watchdog: Option<Interval>,
     /// The status that was sent last.
     last_status: String,
+    /// Whether the last notification could not be sent.
+    has_failed: bool,
 }
 
 /// Something that is done at intervals.
@@ -66,6 +68,7 @@ impl ServiceManager {
             status: is_there.then(|| Interval::every(STATUS_INTERVAL_MS)),
             watchdog: watchdog.map(|interval| Interval::every(interval.as_millis() as u64 / 2)),
             last_status: String::new(),
+            has_failed: false,
         }
     }
 
@@ -74,12 +77,25 @@ impl ServiceManager {
         self.status.is_some()
     }
 
-    /// Notifies the manager, if there is one.
-    pub fn tell(&self, states: &[NotifyState<'_>]) {
-        if self.is_there()
-            && let Err(error) = notify(states)
+    /// Notifies the manager, if there is one. Of several failures in a row, only the first is
+    /// reported: `NOTIFY_SOCKET` can be left over, and notifications are frequent.
+    pub fn tell(&mut self, states: &[NotifyState<'_>]) {
+        if !self.is_there() {
+            return;
+        }
+        let result = notify(states);
+        if let Err(error) = &result
+            && !self.has_failed
         {
             say!("zerohttpd: can't notify the service manager: {error}");
+        }
+        self.has_failed = result.is_err();
+    }
+
+    /// Sends a sign of life, if there is a watchdog.
+    pub fn tell_alive(&mut self) {
+        if self.watchdog.is_some() {
+            self.tell(&[NotifyState::Watchdog]);
         }
     }
 

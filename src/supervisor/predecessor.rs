@@ -3,7 +3,7 @@
 
 use std::os::fd::OwnedFd;
 
-use crate::shared::scoreboard::PhaseMemory;
+use crate::shared::scoreboard::PassedNumber;
 use crate::supervisor::upgrade_state::UpgradeState;
 
 /// The first wait before another attempt to start servers.
@@ -15,8 +15,10 @@ const LONGEST_WAIT_MS: u64 = 30_000;
 /// What is left of the previous program.
 #[derive(Default)]
 pub struct Predecessor {
-    /// The shared memory that makes its servers drain.
-    pub phase_memory: Vec<PhaseMemory>,
+    /// The numbers that make its servers drain.
+    pub phase_memory: Vec<PassedNumber>,
+    /// The numbers that make health fail, as its admin server reports it.
+    pub drain_memory: Vec<PassedNumber>,
     /// Its open log, for servers to use if the file can't be opened again.
     pub log: Option<OwnedFd>,
     /// When the next attempt to start servers is due.
@@ -29,12 +31,13 @@ impl Predecessor {
     /// Takes what the predecessor passed on. Servers whose phase memory can't be opened do not
     /// drain, except loops, which also watch a pipe.
     pub fn take(received: &mut UpgradeState) -> Predecessor {
-        let files = std::mem::take(&mut received.phase_memory).into_iter();
-        let phase_memory = files.zip(&received.phase_memory_indices);
-        let phase_memory =
-            phase_memory.filter_map(|(file, index)| PhaseMemory::open(file, *index).ok());
+        let open = |files: &mut Vec<OwnedFd>, indices: &[usize]| -> Vec<PassedNumber> {
+            let places = std::mem::take(files).into_iter().zip(indices);
+            places.filter_map(|(file, index)| PassedNumber::open(file, *index).ok()).collect()
+        };
         Predecessor {
-            phase_memory: phase_memory.collect(),
+            phase_memory: open(&mut received.phase_memory, &received.phase_memory_indices),
+            drain_memory: open(&mut received.drain_memory, &received.drain_memory_indices),
             log: received.log.pop(),
             retry_at_ms: 0,
             wait_ms: FIRST_WAIT_MS,
@@ -43,8 +46,16 @@ impl Predecessor {
 
     /// Makes its servers drain, because this program has its own servers now.
     pub fn supersede(&mut self, generation: u64) {
-        self.phase_memory.drain(..).for_each(|phase_memory| phase_memory.supersede(generation));
+        self.phase_memory.drain(..).for_each(|oldest_generation| {
+            oldest_generation.raise_to(generation);
+        });
+        self.drain_memory.clear();
         self.log = None;
+    }
+
+    /// Makes health fail, because this program is to stop after the drain delay.
+    pub fn begin_drain(&self) {
+        self.drain_memory.iter().for_each(|drain_delay| drain_delay.raise_to(1));
     }
 
     /// Notes a failed attempt, and returns the time until the next attempt in milliseconds.

@@ -1,7 +1,7 @@
 //! The listening sockets: bound here, or passed on by the predecessor or a service manager.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -94,7 +94,7 @@ pub fn inspect(options: &Options, passed: &Passed) -> Result<(), String> {
         Some(admin)
             if passed.has_none_for_clients()
                 && passed.admin.is_empty()
-                && collide(options.address, admin) =>
+                && occupant::collide(options.address, admin) =>
         {
             Err(format!(
                 "can't listen on {admin} for the admin: {} is for clients; choose another port",
@@ -187,54 +187,22 @@ fn bind(options: &Options, count: usize) -> Result<Vec<Listener>, String> {
 fn bind_error(address: SocketAddr, error: &io::Error) -> String {
     let why = match error.kind() {
         io::ErrorKind::AddrInUse => {
-            let holder = occupant::of(address);
-            let holder = holder.as_deref().unwrap_or("something else");
+            let problem = occupant::describe(address);
             match occupant::free_port_after(address) {
-                Some(port) => format!("{holder} does already; end it, or try port {port}"),
-                None => format!("{holder} does already; choose another port"),
+                Some(port) => format!("{problem}, or try port {port}"),
+                None => format!("{problem}, or choose another port"),
             }
         }
-        io::ErrorKind::PermissionDenied => format!(
-            "port {} needs root's rights: type `sudo zerohttpd {0} --user www-data`, or choose a \
-             port from 1024 on, such as 8080",
+        io::ErrorKind::PermissionDenied if address.port() < 1024 => format!(
+            "port {} needs root's rights: start it with sudo and --user www-data, or choose a port \
+             from 1024 on, such as 8080",
             address.port()
         ),
+        io::ErrorKind::PermissionDenied => {
+            format!("{error}; a security module such as SELinux can forbid a port; choose another")
+        }
         io::ErrorKind::AddrNotAvailable => "this machine has no such address; see `ip addr`".into(),
         _ => error.to_string(),
     };
     format!("can't listen on {address}: {why}")
-}
-
-/// Whether sockets at these two addresses could not both listen.
-fn collide(first: SocketAddr, second: SocketAddr) -> bool {
-    let covers = |wide: IpAddr, ip: IpAddr| {
-        wide == ip || wide.is_unspecified() && (wide.is_ipv6() || ip.is_ipv4())
-    };
-    let (a, b) = (first.ip().to_canonical(), second.ip().to_canonical());
-    first.port() != 0 && first.port() == second.port() && (covers(a, b) || covers(b, a))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_collide_if_a_second_socket_could_not_listen() {
-        let address = |text: &str| text.parse::<SocketAddr>().unwrap();
-        for (one, other, expected) in [
-            ("127.0.0.1:80", "127.0.0.1:80", true),
-            ("127.0.0.1:80", "127.0.0.1:81", false),
-            ("127.0.0.1:0", "127.0.0.1:0", false),
-            ("127.0.0.1:80", "127.0.0.2:80", false),
-            ("0.0.0.0:80", "127.0.0.1:80", true),
-            ("[::]:80", "127.0.0.1:80", true),
-            ("[::1]:80", "127.0.0.1:80", false),
-            ("[::ffff:127.0.0.1]:80", "127.0.0.1:80", true),
-            ("[::]:80", "0.0.0.0:80", true),
-            ("0.0.0.0:80", "[::1]:80", false),
-        ] {
-            assert_eq!(collide(address(one), address(other)), expected, "{one} {other}");
-            assert_eq!(collide(address(other), address(one)), expected, "{other} {one}");
-        }
-    }
 }

@@ -36,7 +36,7 @@ impl Supervisor<'_> {
         };
         let doing = match self.scoreboard.phase(generation) {
             Phase::Stopping => format!("stopping, {clients} left"),
-            _ if self.drain_delay.is_running() => format!("draining, {clients} left"),
+            _ if self.drain_delay.is_running() => format!("draining, {clients}"),
             _ => clients,
         };
         format!("{name}{at}, generation {generation}: {doing}")

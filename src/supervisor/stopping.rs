@@ -21,20 +21,16 @@ use crate::supervisor::state::{EXIT_MS, Supervisor};
 const STORE_CLOSE_MS: u64 = 5000;
 
 impl Supervisor<'_> {
-    /// Begins the drain delay, or ends it if it has begun. Health fails from now on.
+    /// Begins the drain delay: health fails from now on.
     pub fn begin_drain(&mut self) {
-        self.drain_delay.on_signal(clock::now().ms);
         let delay_ms = self.options.drain_ms;
-        if self.drain_delay.is_over(clock::now().ms) {
-            return;
-        }
         self.scoreboard.drain_delay.store(1, Relaxed);
+        self.predecessor.begin_drain();
+        self.end_upgrade();
         say!(
             "zerohttpd: draining: clients are served for another {} s; the next SIGTERM stops",
             seconds(delay_ms)
         );
-        // A new program would know nothing of the delay.
-        self.cancel_upgrade();
         self.tell_leaving(delay_ms + self.options.grace_ms);
     }
 

@@ -13,7 +13,7 @@ use zerohttpd_sys::fork::Fork;
 use zerohttpd_sys::say;
 
 use crate::clock;
-use crate::shared::scoreboard::PhaseMemory;
+use crate::shared::scoreboard::PassedNumber;
 use crate::supervisor::child::{Role, fork_child};
 use crate::supervisor::state::{MAX_DRAINING, Supervisor};
 use crate::supervisor::upgrade_state::UpgradeState;
@@ -21,12 +21,15 @@ use crate::supervisor::upgrade_state::UpgradeState;
 /// The time that the check of a new version can take.
 const CHECK_MS: u64 = 60_000;
 
+/// The message that a server which is to stop is not replaced.
+const NO_UPGRADE: &str = "zerohttpd: no other program takes over, as the server is to stop";
+
 impl Supervisor<'_> {
     /// Starts a child that checks whether the program's file, as it is now, could take over.
     pub fn begin_upgrade(&mut self) {
         self.cancel_upgrade();
-        if self.drain_delay.is_running() {
-            return say!("zerohttpd: no other program takes over, as the server is to stop");
+        if self.drain_delay.is_to_stop() {
+            return say!("{NO_UPGRADE}");
         }
         self.is_upgrade_due = self.draining_count() >= MAX_DRAINING;
         if self.is_upgrade_due {
@@ -47,6 +50,15 @@ impl Supervisor<'_> {
         if let Err(message) = self.start(Role::Check, 0) {
             say!("zerohttpd: {message}; going on as before");
         }
+    }
+
+    /// Ends an upgrade that has begun, because the server is to stop: a new program would know
+    /// nothing of the drain delay.
+    pub fn end_upgrade(&mut self) {
+        if self.check_deadline_ms().is_some() || self.is_upgrade_due {
+            say!("{NO_UPGRADE}");
+        }
+        self.cancel_upgrade();
     }
 
     /// Ends the check of a new program.
@@ -101,6 +113,8 @@ impl Supervisor<'_> {
         if self.draining_count() >= MAX_DRAINING {
             return self.begin_upgrade();
         }
+        // The new program then has the whole interval of the watchdog to start.
+        self.manager.tell_alive();
         let state = self.upgrade_state();
         let Err(error) = state.and_then(|state| state.execute(&file.path, &self.program.arguments));
         say!("zerohttpd: can't execute {}: {error}; going on as before", file.path.display());
@@ -121,13 +135,17 @@ impl Supervisor<'_> {
         let clone = |descriptors: Vec<&OwnedFd>| {
             descriptors.into_iter().map(OwnedFd::try_clone).collect::<io::Result<Vec<_>>>()
         };
-        // `predecessor` has phase memory only until its servers drain.
+        // `predecessor` has memory only until its servers drain.
         let own = [self.scoreboard.phase_memory()].into_iter();
         let phase_memory = own
             .chain(self.admin.iter().map(|admin| admin.phase_memory()))
-            .chain(self.predecessor.phase_memory.iter().map(PhaseMemory::file));
+            .chain(self.predecessor.phase_memory.iter().map(PassedNumber::file));
         let (phase_memory, phase_memory_indices) =
-            phase_memory.collect::<io::Result<Vec<_>>>()?.into_iter().unzip();
+            phase_memory.collect::<io::Result<(Vec<_>, Vec<_>)>>()?;
+        let own = [self.scoreboard.drain_memory()].into_iter();
+        let drain_memory = own.chain(self.predecessor.drain_memory.iter().map(PassedNumber::file));
+        let (drain_memory, drain_memory_indices) =
+            drain_memory.collect::<io::Result<(Vec<_>, Vec<_>)>>()?;
         let log = self.options.log_file.as_ref().and_then(|_| match self.servers.first() {
             Some(server) => Some(server.log.descriptor()),
             None => self.predecessor.log.as_ref(),
@@ -156,6 +174,8 @@ impl Supervisor<'_> {
             phase_memory_indices,
             drain_writers: clone(self.drain_writers.iter().collect())?,
             log: clone(log.into_iter().collect())?,
+            drain_memory,
+            drain_memory_indices,
         })
     }
 

@@ -54,6 +54,16 @@ pub struct UpgradeState {
     pub drain_writers: Vec<OwnedFd>,
     /// The open log, used if its file can't be opened again.
     pub log: Vec<OwnedFd>,
+    /// Shared memory with numbers that make health fail.
+    pub drain_memory: Vec<OwnedFd>,
+    /// For each file of `drain_memory`, the index in it of the number that makes health fail.
+    pub drain_memory_indices: Vec<usize>,
+}
+
+/// Whether a predecessor has passed on its state to this process.
+pub fn is_successor() -> bool {
+    let own = getpid().to_string();
+    std::env::var(VARIABLE).is_ok_and(|text| text.split(';').next() == Some(&own))
 }
 
 impl UpgradeState {
@@ -97,6 +107,8 @@ impl UpgradeState {
             phase_memory_indices: parse_list(field()).map_err(malformed)?,
             drain_writers: descriptors(field())?,
             log: descriptors(field())?,
+            drain_memory: descriptors(field())?,
+            drain_memory_indices: parse_list(field()).map_err(malformed)?,
         }))
     }
 
@@ -121,13 +133,16 @@ impl UpgradeState {
             join(self.phase_memory_indices.iter()),
             join(self.drain_writers.iter().map(AsRawFd::as_raw_fd)),
             join(self.log.iter().map(AsRawFd::as_raw_fd)),
+            join(self.drain_memory.iter().map(AsRawFd::as_raw_fd)),
+            join(self.drain_memory_indices.iter()),
         ]
         .join(";")
     }
 
     fn descriptors(&self) -> impl Iterator<Item = &OwnedFd> {
         let sockets = self.listeners.iter().chain(&self.activated).chain(&self.admin);
-        let others = self.phase_memory.iter().chain(&self.drain_writers).chain(&self.log);
+        let memory = self.phase_memory.iter().chain(&self.drain_memory);
+        let others = self.drain_writers.iter().chain(&self.log).chain(memory);
         sockets.chain(&self.stop_writers).chain(&self.output).chain(others)
     }
 
@@ -183,7 +198,7 @@ mod tests {
             generations: vec![2, 3],
             ..UpgradeState::default()
         };
-        let text = format!("{};;;;7;8,9;;;[::1]:6379;3;2,3;;;;", getpid());
+        let text = format!("{};;;;7;8,9;;;[::1]:6379;3;2,3;;;;;;", getpid());
         assert_eq!(state.to_text(), text);
         assert_eq!(parse_list("8,9"), Ok(vec![8, 9]));
         assert_eq!(parse_list::<i32>(""), Ok(vec![]));

@@ -1,5 +1,6 @@
-//! Completions in a real bash.
+//! Completions in a real bash, zsh and fish.
 
+use crate::support::TempDir;
 use crate::support::program::{PROGRAM, command};
 
 /// What bash offers for the last of these words.
@@ -29,4 +30,48 @@ fn bash_completes_architectures_commands_options_and_values() {
     assert_eq!(offered(&["zerohttpd", "man", "lo"]), ["load"]);
     assert_eq!(offered(&["zerohttpd", "help", "it"]), ["iterative"]);
     assert_eq!(offered(&["zerohttpd", "completions", "f"]), ["fish"]);
+}
+
+/// What zsh makes of a line when Tab is pressed at its end.
+fn completed_by_zsh(line: &str) -> String {
+    let folder = TempDir::new();
+    // zsh edits lines, and completes, only in an interactive shell with a terminal: script(1)
+    // provides one.
+    folder.write(
+        ".zshrc",
+        "autoload -Uz compinit; compinit -D -u\n\
+         source <(\"$PROGRAM\" completions zsh)\n\
+         zle-line-init() {\n\
+         BUFFER=$LINE CURSOR=$#LINE; zle complete-word\n\
+         print -rn -- \"$BUFFER\" >\"$ZDOTDIR/line\"\n\
+         BUFFER=exit; zle accept-line\n\
+         }\n\
+         zle -N zle-line-init\n",
+    );
+    let mut script = command("script");
+    script.args(["--quiet", "--return", "--command", "zsh -i", "/dev/null"]);
+    script.env("ZDOTDIR", folder.path()).env("PROGRAM", PROGRAM).env("LINE", line);
+    let output = script.output().expect("script(1)");
+    let completed = std::fs::read_to_string(folder.join("line"));
+    completed.unwrap_or_else(|error| panic!("{error}: {output:?}"))
+}
+
+#[test]
+fn zsh_completes_options_before_and_after_a_port() {
+    for words in ["epoll", "epoll 8080", "8080", "--root site 8080", "serve 8080"] {
+        let completed = completed_by_zsh(&format!("zerohttpd {words} --no-g"));
+        assert_eq!(completed.trim_end(), format!("zerohttpd {words} --no-guestbook"));
+    }
+}
+
+#[test]
+fn fish_completes_options_before_and_after_a_port() {
+    for words in ["epoll", "epoll 8080", "8080", "--root site 8080", "serve 8080"] {
+        let mut fish = command("fish");
+        let script = "$PROGRAM completions fish | source; complete -C \"zerohttpd $WORDS --no-g\"";
+        fish.args(["--no-config", "-c", script]).env("PROGRAM", PROGRAM).env("WORDS", words);
+        let output = fish.output().expect("fish");
+        let offered = String::from_utf8(output.stdout).expect("words in UTF-8");
+        assert!(offered.starts_with("--no-guestbook\t"), "{words}: {offered}");
+    }
 }

@@ -75,6 +75,8 @@ fn each_architecture_and_each_command_is_explained() {
         assert!(page.contains(&format!("Usage: zerohttpd {command}")), "{page}");
         assert_eq!(page, text(run(&[command, "--help"])));
     }
+    assert_eq!(text(run(&["help", "LOAD"])), text(run(&["help", "load"])));
+    assert_eq!(text(run(&["help", "ALL"])), text(run(&["help", "all"])));
     assert_eq!(text(run(&["version"])), text(run(&["--version"])));
 }
 

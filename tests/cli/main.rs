@@ -8,3 +8,4 @@ mod help;
 mod manual;
 mod meant;
 mod mistakes;
+mod rows;

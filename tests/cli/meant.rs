@@ -27,6 +27,8 @@ fn what_is_meant_is_understood() {
         let line = format!("  not tried  whether {address} can be bound\n");
         assert!(said.contains(&line), "{words}: {said}");
     }
-    let said = check("8080 redis-host.invalid");
-    assert!(said.contains("whether redis://redis-host.invalid:6379/0 answers"), "{said}");
+    for words in ["8080 redis-host.invalid", "epoll -p 8080 redis-host.invalid"] {
+        let said = check(words);
+        assert!(said.contains("whether redis://redis-host.invalid:6379/0 answers"), "{said}");
+    }
 }

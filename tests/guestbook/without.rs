@@ -2,7 +2,7 @@
 
 use crate::support::cases::test;
 use crate::support::program::{PROGRAM, command};
-use crate::support::{Client, Server, architectures};
+use crate::support::{Client, Server, TempDir, architectures};
 
 test!(Architecture, a_server_without_a_guestbook_serves_files_and_has_no_store);
 fn a_server_without_a_guestbook_serves_files_and_has_no_store(arch: &str) {
@@ -35,4 +35,16 @@ fn a_check_without_a_guestbook_needs_no_home_for_it() {
     let said = String::from_utf8(output.stderr).expect("UTF-8");
     assert!(output.status.success(), "{said}");
     assert!(said.contains("no guestbook") && !said.contains("redis"), "{said}");
+}
+
+test!(Once, a_server_with_neither_a_guestbook_nor_a_site_does_not_start);
+fn a_server_with_neither_a_guestbook_nor_a_site_does_not_start() {
+    let folder = TempDir::new();
+    let words = ["0", "--bind", "127.0.0.1", "--no-guestbook"];
+    let output = command(PROGRAM).args(words).current_dir(folder.path()).output();
+    let output = output.expect("the program");
+    let said = String::from_utf8(output.stderr).expect("UTF-8");
+    let advice = "there is nothing to serve, as there is no folder public here; name a folder with \
+        --root\n";
+    assert!(output.status.code() == Some(1) && said.ends_with(advice), "{said}");
 }

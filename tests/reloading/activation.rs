@@ -224,6 +224,22 @@ fn a_service_manager_that_does_not_read_blocks_nothing(arch: &str) {
     assert_eq!(server.stop().code(), Some(0));
 }
 
+test!(Once, a_service_manager_that_is_not_there_is_reported_once);
+/// `NOTIFY_SOCKET` can be inherited from a program that has ended.
+fn a_service_manager_that_is_not_there_is_reported_once() {
+    let (store, folder) = (Store::embedded(), TempDir::new());
+    let path = folder.join("notify");
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let mut server = Server::start_activated(listener, Some(&path), ("epoll", &store.url(), &[]));
+    for round in 1..=2 {
+        server.supervisor().signal(Signal::HUP);
+        wait_until("a reload", || server.errors().matches("opened anew").count() == round);
+    }
+    assert_eq!(server.stop().code(), Some(0));
+    let said = server.errors();
+    assert_eq!(said.matches("can't notify the service manager").count(), 1, "{said}");
+}
+
 test!(Once, systemd_accepts_the_units);
 fn systemd_accepts_the_units() {
     let unit = |name: &str| package().join("dist").join(name);

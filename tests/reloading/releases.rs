@@ -12,7 +12,7 @@ use crate::reload::{Content, await_successors, words};
 use crate::support::cases::test;
 use crate::support::client::is_last;
 use crate::support::server::{PROGRAM, Server};
-use crate::support::{Store, TempDir, wait_until};
+use crate::support::{Client, Store, TempDir, wait_until};
 
 /// Two releases of the program, and a link to one of them.
 struct Releases(TempDir);
@@ -146,7 +146,7 @@ fn old_servers_go_on_until_a_successor_can_start_its_own(arch: &str) {
     let options = words(&options);
     let mut server = Server::start_from(&program, arch, &store.url(), &options);
     let before = server.servers();
-    install_script(&folder, &program);
+    install_script(&folder, &program, ALWAYS_GOOD);
     content.folder.write("templates/error.html", "no placeholder");
     server.supervisor().signal(Signal::USR2);
     wait_until("a successor", || server.errors().contains("took over"));
@@ -170,15 +170,61 @@ fn old_servers_go_on_until_a_successor_can_start_its_own(arch: &str) {
     assert_eq!(server.stop().code(), Some(0));
 }
 
-/// Replaces the program by a script that executes the program, but whose `--check` always succeeds.
-fn install_script(folder: &TempDir, program: &Path) {
-    let script = format!(
-        "#!/bin/sh\ncase \" $* \" in *' --check '*) exit 0;; esac\nexec {PROGRAM} \"$@\"\n"
-    );
-    folder.write("new", script);
+/// Executes the program, but `--check` always succeeds.
+const ALWAYS_GOOD: &str = "case \" $* \" in *' --check '*) exit 0;; esac\nexec PROGRAM \"$@\"";
+
+/// Replaces the program by a script.
+fn install_script(folder: &TempDir, program: &Path, script: &str) {
+    folder.write("new", format!("#!/bin/sh\n{}\n", script.replace("PROGRAM", PROGRAM)));
     let mode = fs::Permissions::from_mode(0o755);
     fs::set_permissions(folder.join("new"), mode).expect("a file of ours");
     fs::rename(folder.join("new"), program).expect("a file of ours");
+}
+
+/// A server that drains for longer than any test waits, and whose program was replaced by a script
+/// since.
+fn with_script(script: &str, content: &Content, folder: &TempDir, store: &Store) -> Server {
+    let options = content.options();
+    let drain = vec!["--drain", "3600", "--admin", "127.0.0.1:0"];
+    let options = [words(&options), drain].concat();
+    let program = folder.join("program");
+    fs::hard_link(PROGRAM, &program).expect("a link");
+    let server = Server::start_from(&program, "epoll", &store.url(), &options);
+    install_script(folder, &program, script);
+    server
+}
+
+test!(Once, the_health_of_old_servers_fails_while_their_successor_drains);
+fn the_health_of_old_servers_fails_while_their_successor_drains() {
+    let (store, content) = (Store::embedded(), Content::new());
+    let folder = TempDir::beside_program();
+    let mut server = with_script(ALWAYS_GOOD, &content, &folder, &store);
+    let before = server.servers();
+    content.folder.write("templates/error.html", "no placeholder");
+    server.supervisor().signal(Signal::USR2);
+    wait_until("a successor", || server.errors().contains("took over"));
+    server.supervisor().signal(Signal::TERM);
+    wait_until("/healthz to say that the server drains", || {
+        let answer = Client::connect(server.admin_port()).get("/healthz");
+        answer.status == 503 && answer.body.starts_with(b"draining\n")
+    });
+    assert_eq!(server.servers(), before);
+    assert_eq!(server.client().get("/").status, 200);
+    assert_eq!(server.stop().code(), Some(0));
+}
+
+test!(Once, a_server_that_is_to_drain_ends_the_check_of_another_program_and_says_so);
+fn a_server_that_is_to_drain_ends_the_check_of_another_program_and_says_so() {
+    let (store, content) = (Store::embedded(), Content::new());
+    let folder = TempDir::beside_program();
+    let mut server = with_script("exec sleep 3600", &content, &folder, &store);
+    server.supervisor().signal(Signal::USR2);
+    wait_until("a check", || server.errors().contains("is to take over"));
+    server.supervisor().signal(Signal::TERM);
+    wait_until("a drain delay", || server.errors().contains("draining: "));
+    let said = "no other program takes over, as the server is to stop\n";
+    assert!(server.errors().contains(said), "{}", server.errors());
+    assert_eq!(server.stop().code(), Some(0));
 }
 
 test!(Once, many_upgrades_disconnect_no_client_and_the_last_one_is_postponed);

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
@@ -11,6 +12,7 @@ use rustix::process::Signal;
 use crate::reload::{Content, await_successors, words};
 use crate::support::cases::test;
 use crate::support::client::is_last;
+use crate::support::program::shell;
 use crate::support::server::{PROGRAM, Server};
 use crate::support::{ONE_AT_A_TIME, Store, TempDir, wait_until, ways_to_accept};
 
@@ -196,4 +198,17 @@ fn a_server_that_was_started_with_the_word_serve_is_upgraded() {
     await_successors(&server, &before);
     assert_eq!(server.client().get("/hello.txt").status, 200);
     assert!(server.errors().contains(" took over: "), "{}", server.errors());
+}
+
+test!(Once, a_successor_resolves_no_name_to_listen_at);
+/// The resolver could be slow or fail, and a successor that exits ends the service.
+fn a_successor_resolves_no_name_to_listen_at() {
+    let check = |variable: &str| {
+        let words = "--check --no-guestbook --bind nowhere.invalid --admin nowhere.invalid:9100";
+        let script = format!("{variable} exec \"$0\" {words}");
+        shell(&script, Stdio::null()).output().expect("a shell").status.code()
+    };
+    assert_eq!(check(""), Some(2));
+    assert_eq!(check("ZEROHTTPD_HANDOVER=1"), Some(2), "the variable is for another process");
+    assert_eq!(check("ZEROHTTPD_HANDOVER=$$"), Some(0));
 }

@@ -121,6 +121,9 @@ fn start_and_reload(machine: &Machine, unit: &Unit) {
         assert_eq!(executed(machine, unit), "/opt/rel1/zerohttpd");
         assert_notified(machine, unit);
     });
+    let second = ["zerohttpd", &unit.port.to_string(), "--root", "/srv/www", "--no-guestbook"];
+    let said = machine.run(&second).expect_err("a port that systemd and the service have");
+    assert!(said.contains("a socket unit of systemd does already"), "{said}");
 }
 
 /// The status that systemd shows names the service, and the watchdog is on.
