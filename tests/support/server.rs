@@ -180,6 +180,7 @@ impl Server {
     fn await_start(mut self) -> Server {
         let file = self.folder.join("stderr");
         self.port = self.await_port(|| read(&file));
+        wait_until("the end of the banner", || read(&file).contains("Ctrl-C stops it\n"));
         self
     }
 
