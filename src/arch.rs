@@ -10,7 +10,7 @@
 //! The contract, which the drivers fulfil for every architecture:
 //!
 //! - A client is admitted before it costs a process or a thread, and is counted for as long as it
-//!   is connected. A process that waits for a child reaps it with [`Server::reap`].
+//!   is connected. A process that reaps a child tells [`Server::note_reaped`].
 //! - If descriptors, processes or threads run short, clients wait in the kernel's queue instead of
 //!   being refused. A failed accept(2) neither ends the server nor makes it spin.
 //! - Once the server's [phase](crate::shared::scoreboard::Phase) is no longer `Serving`, a worker
