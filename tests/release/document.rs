@@ -111,12 +111,15 @@ fn run(machine: &Machine, place: &str, script: &str) {
 fn rotates(machine: &Machine) {
     for (address, log) in [("127.0.0.1", "access"), ("127.0.0.2", "access-b")] {
         let log = format!("/var/log/zerohttpd/{log}.log");
-        shell(machine, &format!("curl -fsS http://{address}:8000/hello.txt; rm -f {log}.[12]*"));
-        shell(machine, "logrotate --force /etc/logrotate.d/zerohttpd");
+        let logs = || {
+            wait_until("a line in the log", || {
+                shell(machine, &format!("curl -fsS http://{address}:8000/hello.txt"));
+                machine.run(&["grep", "-q", "hello", &log]).is_ok()
+            });
+        };
+        logs();
+        shell(machine, &format!("rm -f {log}.[12]*; logrotate --force /etc/logrotate.d/zerohttpd"));
         shell(machine, &format!("grep -q hello {log}.1"));
-        wait_until("a new log", || {
-            shell(machine, &format!("curl -fsS http://{address}:8000/hello.txt"));
-            machine.run(&["grep", "-q", "hello", &log]).is_ok()
-        });
+        logs();
     }
 }
