@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use crate::rows::{COMMANDS, OPTIONS, STARTS, WORDS};
 use crate::support::program::{PROGRAM, command, program, run};
-use crate::support::{Server, TempDir};
+use crate::support::{Server, TempDir, skip};
 
 /// Words of libraries and of their programmers.
 const FOREIGN: [&str; 9] = [
@@ -100,6 +100,10 @@ fn a_port_that_needs_a_right_says_how_to_get_it() {
         true => &[][..],
         false => &["--user", "--map-root-user"],
     };
+    let probe = command("unshare").args(user).args(["--net", "true"]).output();
+    if !probe.is_ok_and(|output| output.status.success()) {
+        return skip("no network namespace can be created here");
+    }
     let mut unshare = command("unshare");
     // A new network has the kernel's default: ports below 1024 need a right.
     unshare.args(user).args(["--net", "setpriv", "--bounding-set=-net_bind_service", PROGRAM]);

@@ -7,18 +7,18 @@ use crate::support::blocks::{CONSOLE, blocks, documents};
 use crate::support::package;
 use crate::support::server::run;
 
-/// The commands of the README that no test runs, each with the reason.
+/// The commands of the README that no test runs, each with the reason. `VERSION` is this program's.
 const UNRUN: [(&str, &str); 3] = [
     (
         "cargo install --path . --locked",
-        "it builds with optimisation, which takes minutes; a test below checks the lock file",
+        "it takes minutes, so only dist/try-release runs it; a test below checks the lock file",
     ),
     (
-        "dist/release && sudo apt install ./target/release-files/zerohttpd_0.2.0_amd64.deb",
+        "dist/release && sudo apt install ./target/release-files/zerohttpd_VERSION_amd64.deb",
         "it takes minutes as well; tests/release packages the program and installs the package",
     ),
     (
-        "tar xf target/release-files/zerohttpd-0.2.0-x86_64-linux.tar.gz",
+        "tar xf target/release-files/zerohttpd-VERSION-x86_64-linux.tar.gz",
         "tests/release unpacks the tarball and runs what is in it",
     ),
 ];
@@ -28,8 +28,29 @@ fn all_commands_of_the_readme_are_run_except_those_listed_here() {
     let blocks = blocks("README.md");
     let unrun = blocks.iter().filter(|block| block.language != CONSOLE);
     let lines: Vec<_> = unrun.flat_map(|block| &block.lines).filter(|l| !l.is_empty()).collect();
-    let declared: Vec<_> = UNRUN.iter().map(|(command, _)| command).collect();
-    assert_eq!(lines, declared);
+    let current = |(command, _): &(&str, &str)| command.replace("VERSION", VERSION);
+    let declared: Vec<_> = UNRUN.iter().map(current).collect();
+    assert_eq!(lines, declared.iter().collect::<Vec<_>>());
+}
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The files of a release have its version in their names, of which the tests read no other part.
+#[test]
+fn documents_name_files_of_this_version() {
+    let mut found = 0;
+    for document in documents() {
+        let text = std::fs::read_to_string(package().join(&document)).expect("a document");
+        for end in ["_amd64.deb", "-x86_64-linux", "-x86_64-image"] {
+            for (at, _) in text.match_indices(end) {
+                let name = &text[text[..at].rfind("zerohttpd").expect("the program's name")..at];
+                let version = name["zerohttpd".len()..].trim_start_matches(['-', '_']);
+                assert_eq!(version, VERSION, "{document}: {name}{end}");
+                found += 1;
+            }
+        }
+    }
+    assert!(found > 4, "only {found} names");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::net::TcpListener;
+use std::panic::catch_unwind;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::Signal;
@@ -108,7 +109,11 @@ impl Proxy {
         folder.write("conf", fill(&kind.around.replace("EXAMPLE", &example)));
         let said = File::create(folder.join("said")).expect("a file for output");
         let mut command = Command::new(kind.program);
-        command.args(kind.arguments.iter().map(|word| fill(word))).env("HOME", &path);
+        command.args(kind.arguments.iter().map(|word| fill(word)));
+        // Caddy saves its configuration beneath these folders; the second one would be preferred.
+        command.env("HOME", &path).env_remove("XDG_CONFIG_HOME").env_remove("XDG_DATA_HOME");
+        // On Debian, the PATH of users other than root lacks nginx and haproxy.
+        command.env("PATH", std::env::var("PATH").unwrap_or_default() + ":/usr/sbin");
         command.stdin(Stdio::null()).stdout(said.try_clone().expect("a file")).stderr(said);
         let child = command.spawn().unwrap_or_else(|e| panic!("{}: {e}", kind.program));
         let mut proxy = Proxy { child, folder, https, checks_health: kind.checks_health };
@@ -168,7 +173,13 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        Process(self.child.id()).signal(Signal::TERM);
+        let process = Process(self.child.id());
+        let tree = process.tree();
+        process.signal(Signal::TERM);
+        let waiting = || wait_until("the end of a proxy", || !process.lives());
+        if catch_unwind(waiting).is_err() {
+            tree.into_iter().for_each(Process::kill);
+        }
         let _ = self.child.wait();
     }
 }

@@ -6,18 +6,20 @@ use std::path::Path;
 use std::process::Stdio;
 
 use crate::support::program::command;
-use crate::support::{Server, TempDir, wait_until};
+use crate::support::{Server, TempDir, skip, wait_until};
 use crate::{file, run, unpack};
 
-/// A new root folder; none, with the reason printed, if nothing can be mounted here.
+/// A new root folder; none if `/proc` can't be mounted there, which is said.
 fn new_root() -> Option<TempDir> {
-    let unshared = command("unshare").args(["--mount", "true"]).output();
-    if !unshared.is_ok_and(|output| output.status.success()) {
-        println!("SKIPPED: no mount namespace can be created here");
+    let folder = TempDir::new();
+    let proc = folder.join("root/proc");
+    fs::create_dir_all(&proc).expect("a folder");
+    let mut unshare = command("unshare");
+    unshare.args(["--mount", "mount", "-t", "proc", "proc"]);
+    if !unshare.arg(proc).output().is_ok_and(|output| output.status.success()) {
+        skip("no /proc can be mounted in a namespace here");
         return None;
     }
-    let folder = TempDir::new();
-    fs::create_dir_all(folder.join("root/proc")).expect("a folder");
     Some(folder)
 }
 

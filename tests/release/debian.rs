@@ -1,32 +1,32 @@
 //! The Debian package, installed where a systemd runs: in this machine's files, or in those of a
 //! fresh Debian that `dist/try-release` made.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 
-use crate::file;
+use crate::document::package_installation;
 use crate::machine::Machine;
 use crate::support::client::{Client, last_request, signature};
-use crate::support::wait_until;
+use crate::support::{skip, wait_until};
+use crate::{copy_files, shell};
 
 const SERVICE: &str = "zerohttpd.service";
 
-/// Runs a script in the machine: its output. Panics if it fails.
+/// Makes the machine one that never had the package. Images of containers have rules against
+/// starting services, and against manuals.
+const CLEAN: &str = "dpkg -P zerohttpd 2>/dev/null
+    rm -rf /srv/www /var/lib/zerohttpd /var/log/zerohttpd /usr/local/bin/zerohttpd
+    rm -f /usr/sbin/policy-rc.d /etc/dpkg/dpkg.cfg.d/*";
+
+/// Runs dpkg with these words.
 #[track_caller]
-fn shell(machine: &Machine, script: &str) -> String {
-    let output = machine.run(&["/bin/bash", "-c", script]);
-    output.unwrap_or_else(|error| panic!("{script}: {error}\n{}", machine.errors()))
+fn dpkg(machine: &Machine, words: &str) -> String {
+    shell(machine, &format!("DEBIAN_FRONTEND=noninteractive dpkg {words}"))
 }
 
 #[track_caller]
 fn install(machine: &Machine) {
-    // Images of containers have rules against starting services, and against manuals.
-    shell(
-        machine,
-        "rm -f /usr/sbin/policy-rc.d
-        DEBIAN_FRONTEND=noninteractive dpkg --path-include='/usr/share/*' -i /mnt/zerohttpd.deb",
-    );
+    dpkg(machine, "-i /mnt/zerohttpd_*.deb");
 }
 
 /// Sends a request on a connection of its own: the body of the answer.
@@ -63,10 +63,13 @@ fn completions(machine: &Machine, words: &str) -> String {
     shell(machine, &script)
 }
 
+/// Whether a unit is active, as systemctl says it.
+fn state(machine: &Machine, unit: &str) -> String {
+    machine.run(&["systemctl", "is-active", unit]).unwrap_or_else(|state| state)
+}
+
 fn serves_as_its_own_user(machine: &Machine) {
-    wait_until("an active service", || {
-        machine.run(&["systemctl", "is-active", SERVICE]) == Ok("active".into())
-    });
+    wait_until("an active service", || state(machine, SERVICE) == "active");
     let page = ask(&last_request("/")).expect("a first page");
     assert!(page.contains("ZeroHTTPd"), "{page}");
     ask(&signature("Ann", "installed")).expect("a guestbook that can be signed");
@@ -82,6 +85,9 @@ fn manual_and_completions(machine: &Machine) {
     assert_eq!(completions(machine, "zerohttpd --list"), "--listing");
     let commands = completions(machine, "zerohttpd be");
     assert!(commands.lines().any(|word| word == "bench"), "{commands}");
+    shell(machine, "fish -c 'complete -C \"zerohttpd --list\"' | grep -q ^--listing");
+    shell(machine, "zsh -n /usr/share/zsh/vendor-completions/_zerohttpd");
+    shell(machine, "test -s $(systemctl show -p Documentation zerohttpd | sed 's|.*file://||')");
 }
 
 fn rotates_its_log(machine: &Machine) {
@@ -121,31 +127,66 @@ fn upgrade(machine: &Machine) {
     assert!(page.contains("installed"), "{page}");
 }
 
-fn try_package(machine: &Machine, package: &Path) {
-    machine.enter();
-    machine.copy(package, "zerohttpd.deb");
-    shell(machine, "rm -rf /srv/www /usr/local/bin/zerohttpd");
-    let before = traces(machine);
+/// Removes the package and installs it again, and installs it over services that are stopped,
+/// disabled or without a port.
+fn remove_and_reinstall(machine: &Machine) {
+    machine.systemctl(&["enable", "zerohttpd.socket"]);
+    dpkg(machine, "-r zerohttpd");
+    assert_eq!(state(machine, SERVICE), "inactive");
+    shell(machine, "rm -r /srv/www");
     install(machine);
+    serves_as_its_own_user(machine);
+    assert_eq!(state(machine, "zerohttpd.socket"), "active");
+
+    machine.systemctl(&["disable", "zerohttpd.socket", SERVICE]);
+    machine.systemctl(&["stop", "zerohttpd.socket", SERVICE]);
+    install(machine);
+    assert_eq!(state(machine, SERVICE), "inactive");
+
+    machine.systemctl(&["enable", SERVICE]);
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 80)).expect("the port");
+    install(machine);
+    assert_ne!(state(machine, SERVICE), "active");
+    drop(taken);
+    // systemd has tried often enough.
+    machine.systemctl(&["reset-failed", SERVICE]);
+    machine.systemctl(&["restart", SERVICE]);
+    serves_as_its_own_user(machine);
+}
+
+fn try_package(machine: &Machine) {
+    machine.enter();
+    copy_files(machine);
+    let _ = machine.run(&["/bin/bash", "-c", CLEAN]);
+    let before = traces(machine);
+    shell(machine, &format!("cd /mnt; {}", package_installation()));
     serves_as_its_own_user(machine);
     manual_and_completions(machine);
     rotates_its_log(machine);
     upgrade(machine);
-    shell(machine, "DEBIAN_FRONTEND=noninteractive dpkg -P zerohttpd");
+    remove_and_reinstall(machine);
+    machine.systemctl(&["enable", "zerohttpd.socket"]);
+    dpkg(machine, "-P zerohttpd");
     let mut left = traces(machine);
     left.retain(|line| !before.contains(line));
     assert_eq!(left, ["/var/lib/zerohttpd"], "what is left after a purge");
-    shell(machine, "test -s /var/lib/zerohttpd/guestbook.db");
     assert!(ask(&last_request("/")).is_err(), "the service has stopped");
+    // The guestbook is that of the new service, too.
+    install(machine);
+    serves_as_its_own_user(machine);
+    let page = ask(&last_request("/guestbook")).expect("the guestbook");
+    assert_eq!(page.matches("installed").count(), 4, "{page}");
 }
 
 #[test]
 fn the_package_is_installed_serves_is_upgraded_and_leaves_only_data() {
+    if !cfg!(target_arch = "x86_64") {
+        return skip("the package is for x86_64");
+    }
     let Some(machine) = Machine::start(&[]) else { return };
-    let package = file("_amd64.deb");
     // A thread of its own enters the machine's network.
     thread::scope(|scope| {
-        let trial = scope.spawn(|| try_package(&machine, &package));
+        let trial = scope.spawn(|| try_package(&machine));
         trial.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     });
 }

@@ -9,35 +9,40 @@ mod machine;
 
 mod chroot;
 mod debian;
+mod document;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
-use std::thread;
 
+use machine::Machine;
 use support::program::{PROGRAM, command};
 use support::{TempDir, package};
 
-/// The folder with the files. It is made once, and stays in `target/`.
+/// The folder with the files.
 fn files() -> &'static Path {
+    static TRIED: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let tried = TRIED.get_or_init(|| std::env::var_os("ZEROHTTPD_RELEASE").map(PathBuf::from));
+    tried.as_deref().unwrap_or_else(|| made())
+}
+
+/// The folder with the files made of this program. They are made once, and stay in `target/`.
+fn made() -> &'static Path {
     static FILES: OnceLock<PathBuf> = OnceLock::new();
-    FILES.get_or_init(|| match std::env::var_os("ZEROHTTPD_RELEASE") {
-        Some(folder) => folder.into(),
-        None => {
-            let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("release-files");
-            make(Path::new(PROGRAM), &folder, "022");
-            folder
-        }
+    FILES.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("release-files");
+        make(package(), Path::new(PROGRAM), &folder);
+        folder
     })
 }
 
-/// Runs `dist/release` on a program.
-fn make(program: &Path, folder: &Path, umask: &str) {
-    let mut shell = command("/bin/sh");
-    shell.args(["-c", r#"umask "$1"; exec "$0" --program "$2" --out "$3""#]);
-    shell.arg(package().join("dist/release")).arg(umask).arg(program).arg(folder);
-    run(&mut shell);
+/// Runs the `dist/release` of these sources on a program.
+fn make(sources: &Path, program: &Path, folder: &Path) {
+    let mut release = command("/bin/bash");
+    release.arg(sources.join("dist/release")).arg("--program").arg(program);
+    // The sources need not be a repository of git.
+    run(release.arg("--out").arg(folder).env("SOURCE_DATE_EPOCH", "1700000000"));
 }
 
 /// Runs a command to its end: its output. Panics if it fails.
@@ -64,21 +69,36 @@ fn unpack(archive: &Path, folder: &Path) {
     run(&mut tar);
 }
 
-#[test]
-fn the_same_program_makes_the_same_files_whatever_its_path_and_the_umask() {
-    let folder = TempDir::beside_program();
-    let programs = ["a", "b"].map(|name| folder.join(name).join("zerohttpd"));
-    for program in &programs {
-        fs::create_dir(program.parent().expect("a folder")).expect("a folder");
-        fs::hard_link(PROGRAM, program).expect("a link");
+/// Copies the files of the release into the folder of the machine.
+fn copy_files(machine: &Machine) {
+    for entry in fs::read_dir(files()).expect("the files of a release").flatten() {
+        machine.copy(&entry.path(), entry.file_name().to_str().expect("a name"));
     }
-    let outs = ["first", "second"].map(|name| folder.join(name));
-    thread::scope(|scope| {
-        for ((program, out), umask) in programs.iter().zip(&outs).zip(["022", "077"]) {
-            scope.spawn(move || make(program, out, umask));
-        }
-    });
-    let sums = outs.map(|out| fs::read_to_string(out.join("SHA256SUMS")).expect("checksums"));
+}
+
+/// Runs a script in the machine: its output. Panics if it fails.
+#[track_caller]
+fn shell(machine: &Machine, script: &str) -> String {
+    let output = machine.run(&["/bin/bash", "-c", script]);
+    output.unwrap_or_else(|error| panic!("{script}: {error}\n{}", machine.errors()))
+}
+
+/// A checkout that was made with another umask, in another folder.
+const PRIVATE_CHECKOUT: &str = r#"umask 077; mkdir -p "$1/sources"
+    tar -C "$0" --exclude=target --exclude=.git -c . |
+        tar -C "$1/sources" --no-same-permissions -x"#;
+
+#[test]
+fn the_same_program_makes_the_same_files_whatever_its_path_and_the_umask_of_the_checkout() {
+    let folder = TempDir::beside_program();
+    let mut shell = command("/bin/sh");
+    run(shell.args(["-c", PRIVATE_CHECKOUT]).arg(package()).arg(folder.path()));
+    let program = folder.join("zerohttpd");
+    fs::hard_link(PROGRAM, &program).expect("a link");
+    let out = folder.join("again");
+    make(&folder.join("sources"), &program, &out);
+    let sums =
+        [made(), &*out].map(|out| fs::read_to_string(out.join("SHA256SUMS")).expect("checksums"));
     assert_eq!(sums[0], sums[1]);
     assert_eq!(sums[0].lines().count(), 3, "{}", sums[0]);
 }

@@ -23,6 +23,7 @@ pub(crate) mod strace;
 
 use std::any::Any;
 use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -132,6 +133,15 @@ pub(crate) fn for_each_pair(test: impl Fn(&str, Kind) + Sync) {
         |(arch, kind)| format!("{arch} on {kind:?}"),
         |(arch, kind)| test(arch, *kind),
     );
+}
+
+/// Says why a test can't run here. A release has to be tried, so then the test fails.
+#[track_caller]
+pub(crate) fn skip(why: &str) {
+    let release = std::env::var_os("ZEROHTTPD_RELEASE");
+    assert!(release.is_none(), "the release can't be tried: {why}");
+    // Not by a macro, whose output libtest would keep to itself.
+    let _ = writeln!(io::stderr(), "SKIPPED: {why}");
 }
 
 /// The folder of this package.

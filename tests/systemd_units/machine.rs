@@ -10,10 +10,26 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use crate::support::process::Process;
 use crate::support::program::PROGRAM;
 use crate::support::server::read;
-use crate::support::{TempDir, package, wait_for, wait_until};
+use crate::support::{TempDir, package, skip, wait_for, wait_until};
+
+/// unshare(1), which ends with this value, and all processes in its namespaces with it.
+struct Unshare(Child);
+
+impl Unshare {
+    fn end(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Unshare {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
 
 pub(crate) struct Machine {
-    unshare: Child,
+    unshare: Unshare,
     systemd: Process,
     /// `/mnt` inside.
     folder: TempDir,
@@ -21,10 +37,10 @@ pub(crate) struct Machine {
 
 impl Machine {
     /// Starts a systemd with these units, and starts none of them. If that is not possible here,
-    /// prints the reason and returns none.
+    /// says why and returns none.
     pub(crate) fn start(units: &[(String, String)]) -> Option<Machine> {
         if !rustix::process::geteuid().is_root() {
-            println!("SKIPPED: only root can run systemd");
+            skip("only root can run systemd");
             return None;
         }
         let folder = TempDir::new();
@@ -36,15 +52,15 @@ impl Machine {
         }
         let output = File::create(folder.join("output")).expect("a file for output");
         script.stdin(Stdio::null()).stdout(output.try_clone().expect("a file")).stderr(output);
-        let mut unshare = script.spawn().expect("bash");
+        let mut unshare = Unshare(script.spawn().expect("bash"));
         let output = || read(&folder.join("output"));
-        let top = Process(unshare.id());
-        let mut has_ended = || unshare.try_wait().expect("a child of ours").is_some();
+        let top = Process(unshare.0.id());
+        let mut has_ended = || unshare.0.try_wait().expect("a child of ours").is_some();
         wait_until("namespaces, or a reason against them", || {
             output().contains("namespaces are there") || has_ended()
         });
         if !output().contains("namespaces are there") {
-            println!("SKIPPED: no namespaces can be created here: {}", output());
+            skip(&format!("no namespaces can be created here: {}", output()));
             return None;
         }
         let systemd = wait_for("systemd", || {
@@ -105,8 +121,7 @@ impl Machine {
 impl Drop for Machine {
     fn drop(&mut self) {
         // When systemd, the first process of its namespace, ends, the kernel ends all others there.
-        let _ = self.unshare.kill();
-        let _ = self.unshare.wait();
+        self.unshare.end();
         self.systemd.kill();
         wait_until("the end of systemd", || !self.systemd.lives());
     }

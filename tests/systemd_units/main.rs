@@ -3,7 +3,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod document;
 mod machine;
 
 use std::fs;

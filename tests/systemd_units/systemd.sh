@@ -11,7 +11,7 @@ export folder program units="$*" lower=${ZEROHTTPD_DEBIAN:-/}
 exec unshare --kill-child=SIGKILL --mount --pid --cgroup --ipc --uts --net --fork --mount-proc \
     bash -euo pipefail -c '
 mount --make-rprivate /
-over=$(mktemp -d); mount -t tmpfs tmpfs "$over"; mkdir "$over"/{upper,work,root}; root=$over/root
+over=$folder/over; mkdir "$over"; mount -t tmpfs tmpfs "$over"; mkdir "$over"/{upper,work,root}; root=$over/root
 mount -t overlay overlay -o "lowerdir=$lower,upperdir=$over/upper,workdir=$over/work" "$root"
 mount -t proc proc "$root/proc"; mount -t sysfs -o ro sysfs "$root/sys"
 mount -t tmpfs tmpfs "$root/run"; mount --rbind /dev "$root/dev"

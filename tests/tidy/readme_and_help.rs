@@ -106,7 +106,7 @@ const DOCUMENTS: [&str; 9] = [
 ];
 
 /// Options of other programs in these documents.
-const OPTIONS_OF_OTHERS: [&str; 11] = [
+const OPTIONS_OF_OTHERS: [&str; 13] = [
     "--doc",
     "--no-default-features",
     "--find-links",
@@ -114,7 +114,9 @@ const OPTIONS_OF_OTHERS: [&str; 11] = [
     "--forest",
     "--kill-whom",
     "--locked",
+    "--name",
     "--no-block",
+    "--reference",
     "--release",
     "--now",
     "--strict",
