@@ -105,6 +105,9 @@ impl Supervisor<'_> {
 
     /// Executes the checked program in place of this one, and passes everything on to it.
     pub fn upgrade(&mut self) {
+        if self.drain_delay.is_to_stop() {
+            return say!("{NO_UPGRADE}");
+        }
         let file = match self.program.file() {
             Ok(file) if self.candidate.as_ref() == Some(&file) => file,
             // Another file took the name after the check began.
